@@ -1,0 +1,127 @@
+/** The contract of a source: what a format must do to be loaded. A source yields records in order and never drops one in silence. */
+import type { Column } from '../rows/schema.ts';
+import type { Places, Position, Reject } from '../rows/batch.ts';
+
+/** A part of a source that can be read alone. Plain data; stands in the ledger. */
+export interface Shard {
+  /** Place in the order of the input, from 0. */
+  readonly ordinal: number;
+  /** Which of the source's files, from 0. */
+  readonly file: number;
+  /** First byte (or row, for sources without bytes). */
+  readonly start: number;
+  /** Byte after the last one; undefined where the end is not known (a stream). */
+  readonly end?: number;
+  /** Digests of the shard's first and last 4 KiB, hex; empty for a stream. Resuming compares them. */
+  readonly head: string;
+  readonly tail: string;
+}
+
+/** What the two kinds of records share. */
+interface RecordStretch {
+  readonly rowCount: number;
+  readonly places: Places;
+  /** Rows of this stretch that could not be read. They are not among the `rowCount` rows. */
+  readonly rejects: readonly Reject[];
+  /** The place after the stretch: where reading goes on once it is committed. */
+  readonly end: Position;
+  /** Bytes of the source that the stretch took, for progress and budgets. */
+  readonly byteCount: number;
+}
+
+/**
+ * Rows of a delimited text format. Field `f` of row `r` is `bytes[starts[r * width + f] … ends[r * width + f])`, quotes outside.
+ * `text` is the Latin-1 reading of the same bytes: equal indices, and the true text wherever `isAscii`.
+ */
+export interface TextRecords extends RecordStretch {
+  readonly kind: 'text';
+  readonly fields: readonly string[];
+  readonly bytes: Uint8Array;
+  readonly text: string;
+  readonly isAscii: boolean;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  /** Per field: 0 as it stands · 1 was quoted · 2 was quoted and holds doubled quotes. */
+  readonly quoting: Uint8Array;
+  /** The quote character's byte, to undouble by. */
+  readonly quote: number;
+  /** An unquoted field with exactly this text is null. */
+  readonly nullText: string;
+}
+
+/** Rows as JavaScript objects: parsed JSON lines, or objects in memory. */
+export interface ValueRecords extends RecordStretch {
+  readonly kind: 'values';
+  readonly values: readonly Readonly<Record<string, unknown>>[];
+  /** True: `places.raw(i)` is the JSON text that the row was parsed from, so digits lost by JSON.parse can be read again from it. */
+  readonly isJsonText: boolean;
+}
+
+export type Records = TextRecords | ValueRecords;
+
+/** Rows for schema inference: from the start and, where the source can seek, from the middle and the end. */
+export interface Sample {
+  /** Field names in the order of the source. */
+  readonly fields: readonly string[];
+  readonly stretches: readonly Records[];
+  /** Mean bytes of a row in the sample; undefined for sources without bytes. */
+  readonly meanRowBytes: number | undefined;
+}
+
+export interface ReadOptions {
+  /** The columns that the load needs; others may be left out of what is yielded. */
+  readonly columns: readonly Column[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a reader in another thread or process needs to open the same source. Plain data. */
+export interface SourceDescriptor {
+  readonly files: readonly string[];
+  readonly options: SourceOptions;
+}
+
+export interface Source {
+  /** For messages and reports: a path, `stdin`, `iterable`. */
+  readonly name: string;
+  readonly format: string;
+  /** Bytes in all; undefined for a stream. */
+  readonly byteCount: number | undefined;
+  /** Whether a shard can be read again from a position (a file), or rows must be read past again (a stream). */
+  readonly isSeekable: boolean;
+  /** How another thread opens it; undefined where it can't. */
+  readonly descriptor: SourceDescriptor | undefined;
+  /** Called once, before `shards`. A stream keeps what it read and yields it again. */
+  sample(signal?: AbortSignal): Promise<Sample>;
+  /** Shards of about `targetBytes`, in order, together covering the source exactly once. A stream is one shard. */
+  shards(targetBytes: number, signal?: AbortSignal): AsyncIterable<Shard>;
+  /** The records of a shard from a position on, in order. Each yielded stretch is at most about 512 KiB of input or one row. */
+  read(shard: Shard, from: Position, options: ReadOptions): AsyncIterable<Records>;
+  /** Which of the given shards no longer have the digests they had. */
+  changed(shards: readonly Shard[]): Promise<readonly Shard[]>;
+  close(): Promise<void>;
+}
+
+/** Options that decide how bytes become rows. Plain data. */
+export interface SourceOptions {
+  /** `jsonl` or `csv` or `tsv`; by the file's name when undefined. */
+  readonly format?: string | undefined;
+  /** CSV: names of the fields, when the file has no header line. */
+  readonly columns?: readonly string[] | undefined;
+  /** CSV: one byte; `,` by default, tab for tsv. */
+  readonly delimiter?: string | undefined;
+  /** CSV: one byte, `"` by default; empty for none. */
+  readonly quote?: string | undefined;
+  /** CSV: an unquoted field with this text is null; empty text by default. */
+  readonly nullText?: string | undefined;
+  /** A longer row is refused; 16 MiB by default. */
+  readonly maxRowBytes?: number | undefined;
+}
+
+/** What `load({ from })` takes. */
+export type SourceInput =
+  | string
+  | URL
+  | readonly string[]
+  | Iterable<unknown>
+  | AsyncIterable<unknown>
+  | ReadableStream<unknown>;

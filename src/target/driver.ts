@@ -1,0 +1,211 @@
+/** The contract of a target: what a driver must do for a load to be planned, committed exactly once, searched and verified. */
+import type { Batch, Position, Reject } from '../rows/batch.ts';
+import type { Column, ColumnType } from '../rows/schema.ts';
+import type { Shard } from '../source/source.ts';
+
+/** How rows meet rows that are already there. insert: a row with a known key is refused · upsert: it replaces the columns loaded · skip: the old row stays · replace: the whole table is. */
+export type LoadMode = 'insert' | 'upsert' | 'skip' | 'replace';
+
+/** Limits and abilities of a driver as data; the flow asks these and never a driver's name. */
+export interface Capabilities {
+  readonly name: string;
+  readonly maxParameters: number;
+  readonly maxStatementBytes: number;
+  readonly supportsTransactions: boolean;
+  readonly supportsUpsert: boolean;
+  readonly supportsReplace: boolean;
+  readonly supportsDeferredIndexes: boolean;
+  readonly supportsSearch: boolean;
+  /** How many connections can commit at the same moment; 1: lanes take turns, in the order of the input. */
+  readonly writers: number;
+}
+
+export interface ColumnDescription {
+  readonly name: string;
+  /** As declared in the target. */
+  readonly declaredType: string;
+  readonly type: ColumnType;
+  readonly dimensions?: number;
+  readonly isNullable: boolean;
+  readonly hasDefault: boolean;
+  /** Generated: the target computes it and refuses a value. */
+  readonly isGenerated: boolean;
+}
+
+export interface IndexDescription {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly isUnique: boolean;
+  /** The statement that makes it again; empty for one that belongs to a constraint. */
+  readonly ddl: string;
+}
+
+export interface TableDescription {
+  readonly name: string;
+  readonly columns: readonly ColumnDescription[];
+  /** Columns of the primary key, in order; empty without one. */
+  readonly key: readonly string[];
+  /** Column lists that are unique, the primary key's first. */
+  readonly uniqueKeys: readonly (readonly string[])[];
+  readonly indexes: readonly IndexDescription[];
+  readonly triggers: readonly string[];
+  readonly isEmpty: boolean;
+}
+
+/** What a load wants of a table; the driver answers with a {@link TablePlan}. */
+export interface TableRequest {
+  readonly table: string;
+  readonly columns: readonly Column[];
+  readonly key: readonly string[];
+  readonly mode: LoadMode;
+  /** From the sample; undefined for a stream. */
+  readonly expectedRows: number | undefined;
+  readonly expectedBytes: number | undefined;
+}
+
+/** A decision and its reason, both printable. */
+export interface Decision {
+  readonly what: string;
+  readonly choice: string;
+  readonly why: string;
+}
+
+/** What a driver will do to a table for a load. Plain data. */
+export interface TablePlan {
+  readonly table: string;
+  /** Where rows are written: the table, or the one built beside it for mode replace. */
+  readonly writesTo: string;
+  readonly columns: readonly Column[];
+  readonly key: readonly string[];
+  readonly mode: LoadMode;
+  readonly isNew: boolean;
+  /** Statements run by `prepare`, in one transaction. */
+  readonly ddl: readonly string[];
+  /** Secondary indexes to be dropped by `prepare` and made again by `finish`. */
+  readonly deferredIndexes: readonly { readonly name: string; readonly ddl: string }[];
+  readonly decisions: readonly Decision[];
+  /** Reasons why the load can't be done as asked. Not empty: nothing may be written. */
+  readonly problems: readonly string[];
+  /** The driver's own settings (journal mode, page size …), opaque to the flow. */
+  readonly settings: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A shard handed to one lane: only commits with this epoch are taken. */
+export interface Claim {
+  readonly load: string;
+  readonly shard: Shard;
+  /** Raised by each claim; a commit with an older one changes nothing. */
+  readonly epoch: number;
+  /** Where to go on. */
+  readonly position: Position;
+}
+
+/** What a commit writes into the shard's ledger row, in the same transaction as the rows. */
+export interface Mark {
+  readonly load: string;
+  readonly shard: number;
+  readonly epoch: number;
+  /** The position that the ledger must hold before. */
+  readonly from: Position;
+  /** The position that it holds after. */
+  readonly to: Position;
+  /** The shard is finished with this commit. */
+  readonly isLast: boolean;
+  /** Rows read between `from` and `to`: in the batch and refused. */
+  readonly readCount: number;
+  /** Bytes of the source between them. */
+  readonly byteCount: number;
+  readonly embedded: { readonly texts: number; readonly distinct: number; readonly cached: number; readonly embedded: number };
+}
+
+/** What became of a batch. committed: `readCount = written + skipped + rejects.length`. fenced: another owner has the shard; nothing was written. */
+export type Outcome =
+  | {
+      readonly kind: 'committed';
+      readonly written: number;
+      readonly skipped: number;
+      /** All rejects of the batch: those handed in, then those of the target. */
+      readonly rejects: readonly Reject[];
+    }
+  | { readonly kind: 'fenced' };
+
+/** Thrown by `commit` when the link broke: `no` = certainly not written; `unknown` = ask `settle` over a new connection. */
+export type Landed = 'no' | 'unknown';
+
+/** A statement and its values; the ledger's SQL is data that any SQL target can run. */
+export interface Statement {
+  readonly sql: string;
+  readonly parameters: readonly (string | number | bigint | Uint8Array | null)[];
+}
+
+export type ResultRow = Readonly<Record<string, string | number | bigint | Uint8Array | null>>;
+
+export interface SearchRequest {
+  readonly table: string;
+  readonly column: string;
+  readonly vector: Float32Array;
+  readonly k: number;
+  readonly metric: Metric;
+  readonly where: string | undefined;
+  /** Columns of the table to return; all but vectors when undefined. */
+  readonly columns: readonly string[] | undefined;
+  /** `exact` and `index` force a way; `auto` lets the driver choose. */
+  readonly way: 'auto' | 'exact' | 'index';
+}
+
+/** How near two vectors are. Scores are so that higher is nearer: cosine similarity, inner product, negative L2 distance. */
+export type Metric = 'cosine' | 'ip' | 'l2';
+
+export interface SearchHit {
+  readonly key: Readonly<Record<string, unknown>>;
+  readonly score: number;
+  readonly columns: Readonly<Record<string, unknown>>;
+}
+
+export interface SearchAnswer {
+  readonly hits: readonly SearchHit[];
+  readonly explain: readonly Decision[];
+}
+
+/** Where a lane may commit: with a signal that ends the waits. */
+export interface CommitOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An open link to a target. Not shared between threads; calls are made one after another. */
+export interface Connection {
+  readonly capabilities: Capabilities;
+  describe(table: string): Promise<TableDescription | undefined>;
+  planTable(request: TableRequest): Promise<TablePlan>;
+  /** Reads; for the ledger and the read verbs. */
+  query(statement: Statement): Promise<readonly ResultRow[]>;
+  /** Runs all statements in one transaction and returns how many rows each changed. */
+  transact(statements: readonly Statement[]): Promise<readonly number[]>;
+  /** Makes the ledger's tables where they are missing, the load's table, and drops indexes that were recorded first. Repeatable. */
+  prepare(load: string, plan: TablePlan): Promise<void>;
+  /** Readies this connection for commits of the load. */
+  begin(load: string, plan: TablePlan): Promise<void>;
+  /** Rows, rejects and mark in one transaction. A row that the target refuses becomes a reject and its neighbours are written. */
+  commit(batch: Batch, rejects: readonly Reject[], mark: Mark, options?: CommitOptions): Promise<Outcome>;
+  /** After an unknown end, over a new connection: whether the marked commit is in the ledger. */
+  settle(mark: Mark): Promise<'landed' | 'not_landed' | 'fenced'>;
+  /** Indexes back, replaced table published. Repeatable. */
+  finish(load: string, plan: TablePlan): Promise<void>;
+  countRows(table: string): Promise<number>;
+  search(request: SearchRequest): Promise<SearchAnswer>;
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  readonly isReadOnly?: boolean;
+  /** How long a lock may be waited for; 30,000 by default. */
+  readonly lockTimeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Driver {
+  readonly schemes: readonly string[];
+  readonly capabilities: Capabilities;
+  /** @throws SLUICE_TARGET_… when it can't be opened. */
+  connect(url: string, options?: ConnectOptions): Promise<Connection>;
+}
