@@ -1,8 +1,8 @@
 /** What a caller may ask of a load, and what a load answers: options, events, report. Plain data but for the source, the signal and the callback. */
-import type { Decision, LoadMode, Metric } from '../target/driver.ts';
+import type { Decision, LoadMode, Metric, TablePlan } from '../target/driver.ts';
 import type { EmbedSpec, EmptyTextPolicy } from '../embed/embedder.ts';
 import type { SourceInput, SourceOptions } from '../source/source.ts';
-import type { ColumnType } from '../rows/schema.ts';
+import type { Column, ColumnType } from '../rows/schema.ts';
 import type { RejectClass } from '../rows/batch.ts';
 
 /** How a column of texts becomes a column of vectors. */
@@ -177,4 +177,79 @@ export interface VerifyCheck {
   readonly isOk: boolean;
   readonly expected: string;
   readonly found: string;
+}
+
+/** What a load will do and why. Made before anything is written; printable; with `problems` nothing is ever written. */
+export interface LoadPlan {
+  readonly schema: 1;
+  readonly source: { readonly name: string; readonly format: string; readonly bytes: number | undefined; readonly estimatedRows: number | undefined; readonly shards: number | undefined };
+  /** Password taken out. */
+  readonly target: string;
+  readonly table: TablePlan;
+  /** Per column: where it comes from, its type, and values seen in the sample. */
+  readonly columns: readonly PlannedColumn[];
+  readonly ignoredFields: readonly string[];
+  readonly embed: (EmbedOptions & { readonly into: string; readonly dimensions: number }) | undefined;
+  readonly index: { readonly kind: 'hnsw' | 'none'; readonly metric: Metric; readonly why: string } | undefined;
+  readonly lanes: number;
+  readonly shardBytes: number;
+  readonly maxBatchBytes: number;
+  readonly maxBatchRows: number;
+  readonly isOrdered: boolean;
+  readonly decisions: readonly Decision[];
+  readonly warnings: readonly string[];
+  readonly problems: readonly string[];
+  /** What an earlier load means for this one. */
+  readonly earlier: { readonly load: string; readonly state: string; readonly what: 'nothing_to_do' | 'resumes' | 'refused' } | undefined;
+  readonly guarantee: string;
+}
+
+export interface PlannedColumn extends Column {
+  readonly samples: readonly string[];
+  readonly why: string;
+}
+
+/** One load as the ledger has it. */
+export interface LoadStatus {
+  readonly load: string;
+  readonly label: string | undefined;
+  readonly state: 'running' | 'interrupted' | 'done' | 'failed' | 'reject_limit' | 'cancelled';
+  readonly table: string;
+  readonly mode: LoadMode;
+  readonly source: string;
+  readonly counts: Counts;
+  readonly shards: { readonly total: number; readonly done: number };
+  readonly bytes: number;
+  readonly totalBytes: number | undefined;
+  readonly openRejects: number;
+  readonly startedAt: string;
+  readonly updatedAt: string;
+  readonly next: string;
+}
+
+/** One refused row as the ledger keeps it. */
+export interface RejectRecord {
+  readonly load: string;
+  readonly class: RejectClass;
+  readonly code: string;
+  readonly column: string | null;
+  readonly message: string;
+  readonly file: string;
+  /** Byte offset in the file; 1-based line; 1-based row. Line and row are null until the shards before are done. */
+  readonly offset: number;
+  readonly line: number | null;
+  readonly row: number | null;
+  /** The original row; null when it was not kept. */
+  readonly raw: string | null;
+  readonly isCut: boolean;
+}
+
+export interface VerifyReport {
+  readonly schema: 1;
+  readonly isOk: boolean;
+  readonly table: string;
+  readonly loads: readonly string[];
+  readonly checks: readonly VerifyCheck[];
+  /** At most 10. */
+  readonly differences: readonly string[];
 }

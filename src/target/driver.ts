@@ -167,6 +167,24 @@ export interface SearchAnswer {
   readonly explain: readonly Decision[];
 }
 
+export interface IndexRequest {
+  readonly table: string;
+  readonly column: string;
+  readonly metric: Metric;
+  /** `rebuild` always, `update` as little as needed. */
+  readonly how: 'rebuild' | 'update';
+  readonly threads?: number | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface IndexResult {
+  readonly rows: number;
+  readonly buildMs: number;
+  /** built anew · extended by changed rows · current already. */
+  readonly did: 'built' | 'extended' | 'nothing';
+}
+
 /** Where a lane may commit: with a signal that ends the waits. */
 export interface CommitOptions {
   readonly signal?: AbortSignal | undefined;
@@ -192,6 +210,8 @@ export interface Connection {
   /** Indexes back, replaced table published. Repeatable. */
   finish(load: string, plan: TablePlan): Promise<void>;
   countRows(table: string): Promise<number>;
+  /** Builds, extends or leaves the side index of a vector column, off the caller's thread. */
+  buildIndex(request: IndexRequest): Promise<IndexResult>;
   search(request: SearchRequest): Promise<SearchAnswer>;
   close(): Promise<void>;
 }
