@@ -16,6 +16,10 @@ export interface EmbedderLimits {
   readonly maxBytes: number;
   /** Bytes of one text. */
   readonly maxInputBytes: number;
+  /** Texts times the tokens of the longest, for models that pad; no limit by default. */
+  readonly maxPaddedTokens?: number;
+  /** Requests that may run at once; 1 by default. */
+  readonly maxInFlight?: number;
 }
 
 export interface Embedder {

@@ -1,39 +1,52 @@
-/** placeholder: contract only */
-import type { Batch } from '../rows/batch.ts';
-import type { Claim, Connection, Outcome } from '../target/driver.ts';
-import type { BatchBuilder } from '../rows/builder.ts';
-import type { EmbedStage, EmptyTextPolicy } from '../embed/embedder.ts';
-import type { Source } from '../source/source.ts';
-import type { Column } from '../rows/schema.ts';
-import type { StageName } from './options.ts';
+/** The flow of one shard: read, check, embed, commit, from the claimed position to the shard's end. It takes no step that the protocol's table does not have. */
+import { SluiceError } from '../errors.ts';
+import type { Claim } from '../target/driver.ts';
+import type { Lane } from './lane.ts';
+import { step, type ActiveState, type Event, type State } from './protocol.ts';
+import { embedBatch, readStretch } from './shard-fill.ts';
+import { closeRun, openRun, type Run } from './shard-run.ts';
+import { commitBatch, reconnect, settleBatch, takeTurn } from './shard-send.ts';
 
-/** The right to commit. Lanes of a target with one writer take turns in the order of the shards, so that the table is the one that a single lane would make. */
-export interface Turn {
-  /** Waits until the lane may commit for the shard; the caller gives it back by `release`. */
-  take(shard: number, signal: AbortSignal): Promise<void>;
-  /** `isDone`: the shard needs no more turns, the next one may go. */
-  release(shard: number, isDone: boolean): void;
+export type { Clock, Lane, LaneEvent, Turn, TurnEnd } from './lane.ts';
+
+/** How a run of a shard ends. done: every row is accounted for · fenced: another owner has the shard · stopped: the rest is for a later run. */
+export type ShardEnd = 'done' | 'fenced' | 'stopped';
+
+/** What a lane does in each state. Each reports one event, and the table says which state that leads to. */
+const stages: Readonly<Record<ActiveState, (run: Run) => Promise<Event>>> = {
+  reading: readStretch,
+  embedding: embedBatch,
+  queued: takeTurn,
+  committing: commitBatch,
+  cut_off: reconnect,
+  in_doubt: reconnect,
+  settling: settleBatch,
+};
+
+/**
+ * Runs a claimed shard until it is done, another owner has it, or `lane.stopping` is aborted: then the rows already read are committed first.
+ * What can't go on is thrown; the ledger holds what was committed, and a new claim goes on from there.
+ * @throws SLUICE_LINK_LOST when the target stays out of reach, SLUICE_INTERNAL when a part broke its contract, and what source, embedder and target throw.
+ */
+export async function runShard(claim: Claim, lane: Lane): Promise<ShardEnd> {
+  const run = openRun(claim, lane);
+  let state: State = step('open', 'claimed');
+  try {
+    while (isActive(state)) state = step(state, await stages[state](run));
+  } catch (error) {
+    state = step(state, 'failed');
+    throw error;
+  } finally {
+    await closeRun(run, state);
+  }
+  return readEnd(state);
 }
 
-export interface Lane {
-  readonly source: Pick<Source, 'read'>;
-  readonly columns: readonly Column[];
-  readonly builder: BatchBuilder;
-  readonly limits: { readonly maxBatchBytes: number; readonly maxBatchRows: number; readonly maxRejectBytes: number };
-  readonly embed: { readonly stage: EmbedStage; readonly from: number; readonly into: number; readonly emptyText: EmptyTextPolicy } | undefined;
-  /** The lane's connection; `reconnect` replaces it after a broken link. */
-  connection(): Promise<Pick<Connection, 'commit' | 'settle'>>;
-  reconnect(): Promise<void>;
-  readonly turn: Turn;
-  readonly clock: { now(): number; sleep(ms: number, signal: AbortSignal): Promise<void> };
-  /** Told of each stage's time and each outcome. */
-  observe(event: LaneEvent): void;
-  /** Stop after the batch in flight. */
-  readonly stopping: AbortSignal;
+function isActive(state: State): state is ActiveState {
+  return Object.hasOwn(stages, state);
 }
 
-export type LaneEvent =
-  | { readonly kind: 'stage'; readonly stage: StageName; readonly ms: number }
-  | { readonly kind: 'batch'; readonly batch: Batch; readonly outcome: Outcome };
-
-export declare function runShard(claim: Claim, lane: Lane): Promise<'done' | 'fenced' | 'stopped'>;
+function readEnd(state: State): ShardEnd {
+  if (state === 'done' || state === 'fenced' || state === 'stopped') return state;
+  throw new SluiceError('SLUICE_INTERNAL', `A run of a shard ended in state ${state}.`);
+}

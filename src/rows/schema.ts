@@ -1,18 +1,7 @@
 /** The shape of a row: column types and columns. A schema is plain data that can be sent to another thread. */
 
 /** The types a column of sluice may have. Values of each are held in memory as {@link Scalar} says. */
-export const scalarTypes = [
-  'integer',
-  'real',
-  'text',
-  'boolean',
-  'bytes',
-  'json',
-  'timestamp',
-  'date',
-  'uuid',
-  'decimal',
-] as const;
+export const scalarTypes = ['integer', 'real', 'text', 'boolean', 'bytes', 'json', 'timestamp', 'date', 'uuid', 'decimal'] as const;
 
 /** A type whose values stand in an array, one per row. */
 export type ScalarType = (typeof scalarTypes)[number];

@@ -1,6 +1,6 @@
 /** The contract of a target: what a driver must do for a load to be planned, committed exactly once, searched and verified. */
 import type { Batch, Position, Reject } from '../rows/batch.ts';
-import type { Column, ColumnType } from '../rows/schema.ts';
+import type { Column, ColumnType, Scalar } from '../rows/schema.ts';
 import type { Shard } from '../source/source.ts';
 
 /** How rows meet rows that are already there. insert: a row with a known key is refused · upsert: it replaces the columns loaded · skip: the old row stays · replace: the whole table is. */
@@ -54,6 +54,8 @@ export interface TableDescription {
 
 /** What a load wants of a table; the driver answers with a {@link TablePlan}. */
 export interface TableRequest {
+  /** The load's id, for names that belong to it alone. */
+  readonly load: string;
   readonly table: string;
   readonly columns: readonly Column[];
   readonly key: readonly string[];
@@ -136,6 +138,8 @@ export type Landed = 'no' | 'unknown';
 export interface Statement {
   readonly sql: string;
   readonly parameters: readonly (string | number | bigint | Uint8Array | null)[];
+  /** Rows that it must change; with another count the whole transaction is rolled back and SLUICE_FENCED thrown. */
+  readonly mustChange?: number;
 }
 
 export type ResultRow = Readonly<Record<string, string | number | bigint | Uint8Array | null>>;
@@ -155,6 +159,14 @@ export interface SearchRequest {
 
 /** How near two vectors are. Scores are so that higher is nearer: cosine similarity, inner product, negative L2 distance. */
 export type Metric = 'cosine' | 'ip' | 'l2';
+
+/** Which stored vectors are asked for: at most `count`, the same for the same seed and table. */
+export interface SampleRequest {
+  readonly table: string;
+  readonly column: string;
+  readonly count: number;
+  readonly seed: number;
+}
 
 export interface SearchHit {
   readonly key: Readonly<Record<string, unknown>>;
@@ -176,6 +188,8 @@ export interface IndexRequest {
   readonly threads?: number | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** How long a lock may be waited for; 30,000 by default. */
+  readonly lockTimeoutMs?: number | undefined;
 }
 
 export interface IndexResult {
@@ -183,6 +197,13 @@ export interface IndexResult {
   readonly buildMs: number;
   /** built anew · extended by changed rows · current already. */
   readonly did: 'built' | 'extended' | 'nothing';
+}
+
+/** How much of a refused row the ledger keeps. */
+export interface RejectKeeping {
+  readonly keepsRows: boolean;
+  /** A longer row is cut to this many bytes and marked so. */
+  readonly maxBytes: number;
 }
 
 /** Where a lane may commit: with a signal that ends the waits. */
@@ -198,26 +219,34 @@ export interface Connection {
   /** Reads; for the ledger and the read verbs. */
   query(statement: Statement): Promise<readonly ResultRow[]>;
   /** Runs all statements in one transaction and returns how many rows each changed. */
-  transact(statements: readonly Statement[]): Promise<readonly number[]>;
-  /** Makes the ledger's tables where they are missing, the load's table, and drops indexes that were recorded first. Repeatable. */
-  prepare(load: string, plan: TablePlan): Promise<void>;
+  transact(statements: readonly Statement[], options?: CommitOptions): Promise<readonly number[]>;
+  /** In one transaction: makes the ledger's tables where they are missing, runs `records` (ledger rows of the load), makes the load's table, records and drops indexes. Repeatable. */
+  prepare(load: string, plan: TablePlan, records: readonly Statement[]): Promise<void>;
   /** Readies this connection for commits of the load. */
-  begin(load: string, plan: TablePlan): Promise<void>;
+  begin(load: string, plan: TablePlan, keeping: RejectKeeping): Promise<void>;
   /** Rows, rejects and mark in one transaction. A row that the target refuses becomes a reject and its neighbours are written. */
   commit(batch: Batch, rejects: readonly Reject[], mark: Mark, options?: CommitOptions): Promise<Outcome>;
   /** After an unknown end, over a new connection: whether the marked commit is in the ledger. */
   settle(mark: Mark): Promise<'landed' | 'not_landed' | 'fenced'>;
-  /** Indexes back, replaced table published. Repeatable. */
-  finish(load: string, plan: TablePlan): Promise<void>;
+  /** Indexes back and, when every shard is done, the replaced table published. Repeatable; tells what it did. */
+  finish(load: string, plan: TablePlan, isComplete: boolean): Promise<readonly Decision[]>;
   countRows(table: string): Promise<number>;
+  /** Count and digest of the table's keys, by reading all of them. */
+  digestKeys(table: string, key: readonly string[]): Promise<{ readonly rows: number; readonly digest: string }>;
+  /** Which of the keys (each a list of values in the order of `key`) are not in the table, by index. */
+  missingKeys(table: string, key: readonly string[], keys: readonly (readonly Scalar[])[]): Promise<readonly number[]>;
   /** Builds, extends or leaves the side index of a vector column, off the caller's thread. */
   buildIndex(request: IndexRequest): Promise<IndexResult>;
   search(request: SearchRequest): Promise<SearchAnswer>;
+  /** Some stored vectors, to measure recall with; undefined where the driver can't. */
+  sampleVectors?(request: SampleRequest): Promise<readonly Float32Array[]>;
   close(): Promise<void>;
 }
 
 export interface ConnectOptions {
   readonly isReadOnly?: boolean;
+  /** For a plan: a target that does not exist yet is taken as empty, and nothing is made. */
+  readonly isPlanning?: boolean;
   /** How long a lock may be waited for; 30,000 by default. */
   readonly lockTimeoutMs?: number;
   readonly signal?: AbortSignal | undefined;

@@ -1,0 +1,131 @@
+/**
+ * `npm run bench [-- NAME … --runs 5 --warmups 1 --scale 1]`: measures sluice beside its limits and prints whether each bar is met.
+ * Every run is a process of its own and the sides of a benchmark take turns, so that what else the machine does strikes both.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { benchmarks, summarise } from './benchmarks.ts';
+import type { Benchmark, Entry } from './benchmarks.ts';
+import { indexBenchmarks } from './index-benchmarks.ts';
+import { printSamples, printVerdicts } from './print.ts';
+import { findTrial } from './trial-list.ts';
+import { explainShellAbsence } from './trials.ts';
+import type { Sample } from './trials.ts';
+
+/** A run takes seconds; the heaviest, 10⁶ vectors on a slow disk, minutes. */
+const runTimeoutMs = 20 * 60_000;
+
+interface Options {
+  readonly names: readonly string[];
+  readonly runs: number;
+  readonly warmups: number;
+  readonly scale: number;
+}
+
+const all: readonly Benchmark[] = [...benchmarks, ...indexBenchmarks];
+
+/** A count from the command line, at least `least`. */
+function readNumber(text: string, flag: string, least: number): number {
+  const value = Number(text);
+  if (!(value >= least)) throw new Error(`--${flag} takes a number, at least ${least}`);
+  return value;
+}
+
+function readOptions(): Options {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      runs: { type: 'string', default: '5' },
+      warmups: { type: 'string', default: '1' },
+      scale: { type: 'string', default: '1' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const unknown = positionals.filter((name) => !all.some((benchmark) => benchmark.name === name));
+  if (values.help || unknown.length > 0) {
+    const names = all.map((benchmark) => (benchmark.isHeavy === true ? `${benchmark.name} (only when named)` : benchmark.name));
+    process.stdout.write(
+      `${unknown.length > 0 ? `no benchmark is called ${unknown.join(', ')}\n` : ''}bench [NAME …] [--runs 5] [--warmups 1] [--scale 1]\n  ${names.join(', ')}\n`,
+    );
+    process.exit(values.help ? 0 : 2);
+  }
+  const runs = readNumber(values.runs, 'runs', 1);
+  return { names: positionals, runs, warmups: readNumber(values.warmups, 'warmups', 0), scale: readNumber(values.scale, 'scale', 1e-6) };
+}
+
+/** Rows of an entry at the scale asked for; WordNet has as many as it has. */
+function scaleRows(entry: Entry, scale: number): number {
+  const isFixed = entry.trial === 'sluice-wordnet' || entry.trial === 'sluice-warm-cache';
+  return isFixed ? entry.rows : Math.max(1, Math.round(entry.rows * scale));
+}
+
+/** One run of a trial in a process of its own. */
+function runTrial(entry: Entry, rows: number): Sample {
+  const script = path.join(import.meta.dirname, 'trial.ts');
+  const done = spawnSync(process.execPath, [script, entry.trial, String(rows)], { encoding: 'utf8', timeout: runTimeoutMs });
+  if (done.status !== 0) throw new Error(`${entry.trial} with ${rows} rows ended with ${done.status ?? done.signal}:\n${done.stderr}`);
+  return JSON.parse(done.stdout.trimEnd().split('\n').at(-1) ?? '') as Sample;
+}
+
+/** The runs of a benchmark's entries: A B A B …, warm-ups first. */
+async function runBenchmark(benchmark: Benchmark, options: Options): Promise<ReadonlyMap<string, Sample[]>> {
+  const samples = new Map<string, Sample[]>(benchmark.entries.map((entry) => [entry.key, []]));
+  for (const entry of benchmark.entries) (await findTrial(entry.trial)).provide(scaleRows(entry, options.scale));
+  for (let run = -options.warmups; run < options.runs; run++) {
+    for (const entry of benchmark.entries) {
+      const sample = runTrial(entry, scaleRows(entry, options.scale));
+      process.stderr.write(
+        `  ${benchmark.name} ${run < 0 ? 'warm-up' : `run ${run + 1}`}: ${entry.key} ${(sample.ms / 1000).toFixed(2)} s\n`,
+      );
+      if (run >= 0) samples.get(entry.key)?.push(sample);
+    }
+  }
+  return samples;
+}
+
+/** Without the sqlite3 shell, what compares with it is left out, and said. */
+function leaveOutShell(benchmark: Benchmark): Benchmark {
+  const absence = explainShellAbsence();
+  if (absence === undefined || !benchmark.entries.some((entry) => entry.trial === 'shell-import')) return benchmark;
+  process.stdout.write(`${benchmark.name}: without shell-import: ${absence}\n`);
+  const entries = benchmark.entries.filter((entry) => entry.trial !== 'shell-import');
+  return { ...benchmark, entries, bars: benchmark.bars.filter((bar) => !bar.what.includes('.import')) };
+}
+
+/** The machine and the versions that the results hold for. */
+function describeMachine(): Readonly<Record<string, string | number>> {
+  const [cpu] = cpus();
+  return {
+    cpu: cpu?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 1e9),
+    platform: `${process.platform} ${process.arch}`,
+    node: process.version,
+    sqlite: process.versions['sqlite'] ?? 'unknown',
+  };
+}
+
+const options = readOptions();
+const chosen = all.filter((benchmark) =>
+  options.names.length === 0 ? benchmark.isHeavy !== true : options.names.includes(benchmark.name),
+);
+const results: Record<string, unknown> = {};
+let isAllMet = true;
+for (const found of chosen) {
+  const benchmark = leaveOutShell(found);
+  const samples = await runBenchmark(benchmark, options);
+  const summaries = Object.fromEntries([...samples].map(([key, runs]) => [key, summarise(runs)]));
+  printSamples(benchmark, samples);
+  isAllMet = printVerdicts(benchmark, summaries) && isAllMet;
+  results[benchmark.name] = { samples: Object.fromEntries(samples), summaries };
+}
+const folder = path.join(import.meta.dirname, 'results');
+mkdirSync(folder, { recursive: true });
+const file = path.join(folder, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`);
+writeFileSync(file, `${JSON.stringify({ schema: 1, machine: describeMachine(), options, results }, null, 2)}\n`);
+process.stdout.write(`\n${path.relative(process.cwd(), file)} has all of it\n`);
+process.exitCode = isAllMet ? 0 : 1;

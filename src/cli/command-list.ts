@@ -1,0 +1,150 @@
+/** The commands as data: what each takes, its help with examples, and the module that is loaded only when it runs. */
+import {
+  againGroup,
+  columnGroup,
+  dataOutputGroup,
+  embedGroup,
+  ledgerGroup,
+  loadOutputGroup,
+  safetyGroup,
+  searchGroup,
+  searchOutputGroup,
+  sourceGroup,
+  speedGroup,
+  targetGroup,
+} from './option-list.ts';
+import type { OptionGroup } from './option-list.ts';
+import type { Invocation } from './invocation.ts';
+
+/** Runs a command and answers with the exit code. */
+export type CommandRunner = (invocation: Invocation) => Promise<number>;
+
+export interface CommandSpec {
+  readonly name: string;
+  /** As commander reads it. Required ones are checked with the options, so that everything missing is told at once. */
+  readonly argument: string | undefined;
+  /** The argument as help shows it. */
+  readonly usage: string;
+  readonly argumentHelp: string;
+  readonly summary: string;
+  /** Shown on a terminal until there is something to show. */
+  readonly waiting: string;
+  readonly groups: readonly OptionGroup[];
+  /** What it does, and the command that does it. */
+  readonly examples: readonly (readonly [what: string, command: string])[];
+  open(): Promise<CommandRunner>;
+}
+
+const loadGroups = [targetGroup, sourceGroup, columnGroup, embedGroup, speedGroup, safetyGroup];
+const loadArgument = { argument: '[load]', usage: '[load]', argumentHelp: 'id or label of a load (default: the newest that fits)' };
+const fromArgument = { argument: '[from...]', usage: '<from...>', argumentHelp: 'files to read, or - for stdin' };
+const streamOption = { flags: '--from <path>', description: 'the rows of a stream again, from the start; - for stdin' };
+const mendedOption = { flags: '--from <path>', description: 'mended rows as JSON lines, instead of those that were kept' };
+
+export const commands: readonly CommandSpec[] = [
+  {
+    name: 'load',
+    ...fromArgument,
+    summary: 'load rows into a table, each exactly once, and account for every one',
+    waiting: 'planning',
+    groups: [...loadGroups, loadOutputGroup],
+    examples: [
+      ['texts with vectors, ready to search', 'sluice load docs.jsonl --to sqlite:library.db --table docs --key id --embed text --with hash'],
+      ['rows from another program', 'cat rows.csv | sluice load - --format csv --to sqlite:library.db --table people'],
+      ['new rows in, known keys updated', 'sluice load people.csv --to sqlite:library.db --table people --key id --mode upsert'],
+    ],
+    open: async () => (await import('./load.ts')).runLoad,
+  },
+  {
+    name: 'plan',
+    ...fromArgument,
+    summary: 'show what a load would do and what is wrong with it; nothing is written',
+    waiting: 'planning',
+    groups: [...loadGroups, dataOutputGroup],
+    examples: [
+      ['what would be loaded, and how', 'sluice plan docs.jsonl --to sqlite:library.db --table docs --key id'],
+      ['the same for a program', 'sluice plan people.csv --to sqlite:library.db --table people --json'],
+    ],
+    open: async () => (await import('./plan.ts')).runPlan,
+  },
+  {
+    name: 'search',
+    argument: '[query]',
+    usage: '<query>',
+    argumentHelp: 'the text to search for',
+    summary: 'find the rows nearest to a text',
+    waiting: 'searching',
+    groups: [searchGroup, searchOutputGroup],
+    examples: [
+      ['the five nearest rows', 'sluice search "heart attack" --in sqlite:library.db --table docs -k 5'],
+      ['nouns only, and how they were found', `sluice search "heart attack" --in sqlite:library.db --table docs --where "pos = 'n'" --explain`],
+    ],
+    open: async () => (await import('./search.ts')).runSearch,
+  },
+  {
+    name: 'status',
+    ...loadArgument,
+    summary: 'list the loads of a database and how far they came',
+    waiting: 'reading the ledger',
+    groups: [ledgerGroup, dataOutputGroup],
+    examples: [
+      ['all loads', 'sluice status --in sqlite:library.db'],
+      ['one load, for a program', 'sluice status nightly --in sqlite:library.db --json'],
+    ],
+    open: async () => (await import('./status.ts')).runStatus,
+  },
+  {
+    name: 'verify',
+    ...loadArgument,
+    summary: 'check that the table holds what the ledger says (exit code 7 when not)',
+    waiting: 'verifying',
+    groups: [
+      { ...ledgerGroup, options: [...ledgerGroup.options, { flags: '--table <name>', description: 'only loads into this table' }] },
+      dataOutputGroup,
+    ],
+    examples: [
+      ['everything that was loaded', 'sluice verify --in sqlite:library.db'],
+      ['one table', 'sluice verify --in sqlite:library.db --table docs'],
+    ],
+    open: async () => (await import('./verify.ts')).runVerify,
+  },
+  {
+    name: 'resume',
+    ...loadArgument,
+    summary: 'go on with a load that was interrupted',
+    waiting: 'reading the ledger',
+    groups: [{ ...ledgerGroup, options: [...ledgerGroup.options, streamOption] }, againGroup, loadOutputGroup],
+    examples: [
+      ['the newest unfinished load', 'sluice resume --in sqlite:library.db'],
+      ['a load that came from a pipe', 'cat rows.csv | sluice resume nightly --in sqlite:library.db --from -'],
+    ],
+    open: async () => (await import('./resume.ts')).runResume,
+  },
+  {
+    name: 'retry',
+    ...loadArgument,
+    summary: 'load rejected rows again',
+    waiting: 'reading the ledger',
+    groups: [{ ...ledgerGroup, options: [...ledgerGroup.options, mendedOption] }, againGroup, loadOutputGroup],
+    examples: [
+      ['after the table was mended', 'sluice retry --in sqlite:library.db'],
+      ['after the rows were mended', 'sluice retry --in sqlite:library.db --from mended.jsonl'],
+    ],
+    open: async () => (await import('./retry.ts')).runRetry,
+  },
+  {
+    name: 'rejects',
+    ...loadArgument,
+    summary: 'print rejected rows as JSON lines, or their causes',
+    waiting: 'reading the ledger',
+    groups: [
+      ledgerGroup,
+      { title: 'Output:', options: [{ flags: '--summary', description: 'group by cause' }, ...dataOutputGroup.options] },
+    ],
+    examples: [
+      ['why rows were rejected', 'sluice rejects --in sqlite:library.db --summary'],
+      ['the rows, to be mended', 'sluice rejects --in sqlite:library.db > rejects.jsonl'],
+    ],
+    open: async () => (await import('./rejects.ts')).runRejects,
+  },
+];

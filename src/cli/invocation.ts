@@ -1,0 +1,18 @@
+/** One call of a command, as plain data: what was asked for and where each value came from, before any of it is checked. */
+import type { Terminal } from './terminal.ts';
+
+export type OptionValue = string | boolean | readonly string[];
+
+export interface Invocation {
+  readonly command: string;
+  readonly arguments: readonly string[];
+  /** By attribute name: `maxRejects` for `--max-rejects`. */
+  readonly values: Readonly<Record<string, OptionValue>>;
+  /** How the user wrote it, by attribute name: `--max-rejects` or `SLUICE_MAX_REJECTS`. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Attributes that came from the command line itself; the others came from the environment. */
+  readonly flagged: ReadonlySet<string>;
+  readonly terminal: Terminal;
+  /** Takes the waiting line away; called before the first output. */
+  readonly ready: () => void;
+}

@@ -1,0 +1,146 @@
+/** The options of every command as data: how they are written, grouped and explained. Their values are checked in one place, see option-schema.ts. */
+
+export interface OptionSpec {
+  /** As commander reads it: `--to <url>`, `-k <count>`, `--no-cache`. */
+  readonly flags: string;
+  readonly description: string;
+  /** May be given several times; an environment variable then holds a list with commas. */
+  readonly isRepeatable?: boolean;
+}
+
+export interface OptionGroup {
+  readonly title: string;
+  readonly options: readonly OptionSpec[];
+}
+
+export const targetGroup: OptionGroup = {
+  title: 'Where to:',
+  options: [
+    { flags: '--to <url>', description: 'the database, e.g. sqlite:library.db' },
+    { flags: '--table <name>', description: 'the table; it is made when it is missing' },
+    { flags: '--key <names>', description: 'key columns, e.g. id or a,b: the primary key of a new table' },
+    { flags: '--mode <mode>', description: 'insert, upsert, skip (existing keys stay) or replace (default: insert)' },
+  ],
+};
+
+export const sourceGroup: OptionGroup = {
+  title: 'What the input looks like:',
+  options: [
+    { flags: '--format <name>', description: 'jsonl, csv or tsv (default: by the name of the file)' },
+    { flags: '--columns <names>', description: 'CSV: names of the fields, when there is no header line' },
+    { flags: '--delimiter <character>', description: 'CSV: between fields; "tab" for a tab (default: ,)' },
+    { flags: '--quote <character>', description: 'CSV: around fields; "" for none (default: ")' },
+    { flags: '--null <text>', description: 'CSV: the unquoted text that means null (default: empty text)' },
+    { flags: '--max-row-bytes <size>', description: 'a longer row is rejected (default: 16MiB)' },
+  ],
+};
+
+export const columnGroup: OptionGroup = {
+  title: 'Columns:',
+  options: [
+    { flags: '--column <name:type>', description: 'the type of a column, e.g. age:integer or v:vector(384)', isRepeatable: true },
+    { flags: '--map <target=source>', description: 'fill a column from a field with another name', isRepeatable: true },
+    { flags: '--skip-column <field>', description: 'leave out a field of the input', isRepeatable: true },
+  ],
+};
+
+export const cacheOptions: readonly OptionSpec[] = [
+  { flags: '--cache <path>', description: 'where vectors are kept between loads (default: in the cache folder of the user)' },
+  { flags: '--no-cache', description: 'keep no vectors between loads' },
+  { flags: '--cache-max-bytes <size>', description: 'the least recently used vectors are dropped above this (default: 4GiB)' },
+];
+
+export const embedGroup: OptionGroup = {
+  title: 'Embedding and index:',
+  options: [
+    { flags: '--embed <column>', description: 'the text column to turn into vectors; needs --with' },
+    { flags: '--with <embedder>', description: 'hash or mock' },
+    { flags: '--dimensions <count>', description: 'numbers in a vector (default: 384 for hash)' },
+    { flags: '--seed <number>', description: 'mock: another seed, other vectors' },
+    { flags: '--into <column>', description: 'the column for the vectors (default: <column>_vector)' },
+    { flags: '--empty-text <policy>', description: 'a row without text: reject or null (default: reject)' },
+    { flags: '--document-prefix <text>', description: 'put before each text that is stored' },
+    { flags: '--query-prefix <text>', description: 'put before each text that is searched for' },
+    ...cacheOptions,
+    { flags: '--metric <metric>', description: 'how vectors are compared: cosine, ip or l2 (default: cosine)' },
+    { flags: '--index <when>', description: 'build a vector index: auto, always or none (default: auto)' },
+  ],
+};
+
+const lanesOption: OptionSpec = { flags: '--lanes <count>', description: 'threads, 1 to 64 (default: by cores and target)' };
+const lockTimeoutOption: OptionSpec = {
+  flags: '--lock-timeout <duration>',
+  description: 'how long a locked database is waited for (default: 30s)',
+};
+const maxRejectsOption: OptionSpec = {
+  flags: '--max-rejects <limit>',
+  description: 'stop above this many rejected rows, e.g. 500 or 1% (default: 100,000)',
+};
+const jsonOption: OptionSpec = { flags: '--json', description: 'print JSON on stdout, for programs' };
+
+export const speedGroup: OptionGroup = {
+  title: 'Speed and memory:',
+  options: [
+    lanesOption,
+    { flags: '--batch-bytes <size>', description: 'a batch is written above this size (default: 8MiB)' },
+    { flags: '--batch-rows <count>', description: 'or above this many rows (default: 100,000)' },
+    lockTimeoutOption,
+  ],
+};
+
+export const safetyGroup: OptionGroup = {
+  title: 'Rejects and identity:',
+  options: [
+    maxRejectsOption,
+    { flags: '--rejects-without-rows', description: 'keep no copy of rejected rows' },
+    { flags: '--label <name>', description: 'a name of your own: the same label never loads twice' },
+    { flags: '--again', description: 'load again what was loaded before' },
+  ],
+};
+
+export const loadOutputGroup: OptionGroup = {
+  title: 'Output:',
+  options: [
+    { flags: '--progress <way>', description: 'auto, tty, plain, json or none (default: auto)' },
+    { flags: '--json', description: 'print events and the summary on stdout, one JSON object a line' },
+    { flags: '--report <file>', description: 'write the summary as JSON into a file' },
+  ],
+};
+
+export const dataOutputGroup: OptionGroup = { title: 'Output:', options: [jsonOption] };
+
+export const ledgerGroup: OptionGroup = {
+  title: 'Where:',
+  options: [{ flags: '--in <url>', description: 'the database with the load, e.g. sqlite:library.db' }],
+};
+
+/** What `resume` and `retry` take besides the load: everything else comes from the ledger. */
+export const againGroup: OptionGroup = {
+  title: 'Running it:',
+  options: [lanesOption, maxRejectsOption, lockTimeoutOption, ...cacheOptions],
+};
+
+export const searchGroup: OptionGroup = {
+  title: 'Where and what:',
+  options: [
+    { flags: '--in <url>', description: 'the database, e.g. sqlite:library.db' },
+    { flags: '--table <name>', description: 'the table to search' },
+    { flags: '-k <count>', description: 'how many rows to find (default: 10)' },
+    { flags: '--where <condition>', description: `only rows for which this SQL condition holds, e.g. "pos = 'n'"` },
+    { flags: '--columns <names>', description: 'columns to show (default: all but vectors)' },
+    { flags: '--column <name>', description: 'the vector column, when the table has several' },
+    { flags: '--metric <metric>', description: 'cosine, ip or l2 (default: as the table was loaded)' },
+    { flags: '--exact', description: 'compare with every row, whatever the size of the table' },
+    { flags: '--with <embedder>', description: 'how the query is embedded (default: as the table was loaded)' },
+    { flags: '--dimensions <count>', description: 'numbers in a vector, with --with' },
+  ],
+};
+
+export const searchOutputGroup: OptionGroup = {
+  title: 'Output:',
+  options: [
+    { flags: '--explain', description: 'say which way was taken, and why' },
+    { flags: '--recall', description: 'measure the share of the true nearest rows that was found' },
+    jsonOption,
+  ],
+};

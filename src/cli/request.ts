@@ -1,0 +1,223 @@
+/** What each command was asked to do: the options of a call as the library takes them, checked as a whole. */
+import * as z from 'zod';
+import type { CacheOptions, EmbedOptions, IndexOptions, LoadOptions, ResumeOptions } from '../load/options.ts';
+import type { SearchOptions } from './library.ts';
+import type { Invocation } from './invocation.ts';
+import { anyText, checkValues, duration, names, oneOf, read, readAll, required, size, toggle, whole, word } from './option-schema.ts';
+import { parseByte, parseColumnType, parseMapping, parseRejectLimit } from './values.ts';
+
+export type ProgressWay = 'auto' | 'tty' | 'plain' | 'json' | 'none';
+
+/** What a running load shows, and where its report goes. */
+export interface OutputOptions {
+  readonly isJson: boolean;
+  readonly progress: ProgressWay;
+  /** Path of a file for the report. */
+  readonly report: string | undefined;
+}
+
+export interface LoadRequest {
+  readonly options: LoadOptions;
+  readonly output: OutputOptions;
+}
+
+export interface AgainRequest {
+  readonly options: Omit<ResumeOptions, 'from'> & { readonly from?: string };
+  readonly output: OutputOptions;
+}
+
+export interface LedgerRequest {
+  /** As the library takes it; absent members select everything. */
+  readonly selection: { readonly in: string; readonly load?: string; readonly table?: string };
+  readonly isJson: boolean;
+  readonly isSummary: boolean;
+}
+
+export interface SearchRequest {
+  readonly options: SearchOptions;
+  readonly isExplained: boolean;
+  readonly isJson: boolean;
+}
+
+const database = (flag: string): z.ZodType<string> => required(`is missing: name the database, for example ${flag} sqlite:library.db`);
+const table = required('is missing: name the table, for example --table docs');
+const metric = oneOf(['cosine', 'ip', 'l2']);
+const maxInteger = Number.MAX_SAFE_INTEGER;
+const defaultHits = 10;
+
+const outputShape = { json: toggle, report: word, progress: oneOf(['auto', 'tty', 'plain', 'json', 'none']) };
+/** `--cache` with a path, `--no-cache` as false. The cache can't keep anything useful below a mebibyte. */
+const cacheShape = { cache: z.union([z.string().min(1, 'is empty'), z.literal(false)]).optional(), cacheMaxBytes: size(1_048_576) };
+const runningShape = {
+  lanes: whole(1, 64),
+  maxRejects: read(parseRejectLimit, 'a number of rows such as 500, or a share such as 1%'),
+  lockTimeout: duration,
+};
+const embedShape = {
+  embed: word,
+  with: word,
+  dimensions: whole(1, 65_536),
+  seed: whole(0, maxInteger),
+  into: word,
+  emptyText: oneOf(['reject', 'null']),
+  documentPrefix: anyText,
+  queryPrefix: anyText,
+};
+const sourceShape = {
+  format: word,
+  columns: names,
+  delimiter: read(parseByte, 'one character of ASCII; "tab" for a tab'),
+  quote: read((text) => (text === '' ? '' : parseByte(text)), 'one character of ASCII, or "" for none'),
+  null: anyText,
+  maxRowBytes: size(1),
+};
+const loadShape = {
+  to: database('--to'),
+  table,
+  key: names,
+  mode: oneOf(['insert', 'upsert', 'skip', 'replace']),
+  column: readAll(parseColumnType, 'name:type with a type such as integer, text, timestamp or vector(384)'),
+  map: readAll(parseMapping, 'target=source'),
+  skipColumn: z.array(z.string()).optional(),
+  metric,
+  index: oneOf(['auto', 'always', 'none']),
+  batchBytes: size(1),
+  batchRows: whole(1, maxInteger),
+  rejectsWithoutRows: toggle,
+  label: word,
+  again: toggle,
+  ...sourceShape,
+  ...embedShape,
+  ...cacheShape,
+  ...runningShape,
+  ...outputShape,
+};
+const ledgerShape = { in: database('--in'), json: toggle };
+const selectShape = { ...ledgerShape, table: word, summary: toggle };
+const againShape = { ...ledgerShape, ...cacheShape, ...runningShape, ...outputShape, from: word };
+const searchShape = {
+  ...ledgerShape,
+  table,
+  k: whole(1, 10_000),
+  where: word,
+  columns: names,
+  column: word,
+  metric,
+  exact: toggle,
+  with: word,
+  dimensions: whole(1, 65_536),
+  explain: toggle,
+  recall: toggle,
+};
+
+type LoadValues = z.output<z.ZodObject<typeof loadShape>>;
+
+/** What `load` and `plan` were asked for. @throws SLUICE_USAGE with every problem. */
+export function readLoadRequest(invocation: Invocation): LoadRequest {
+  const { arguments: from } = invocation;
+  const problems = from.length > 0 ? [] : ['nothing to load: name a file, or - for stdin'];
+  const values = checkValues(invocation, loadShape, [...problems, ...findEmbedProblems(invocation)]);
+  const options: LoadOptions = {
+    from: from.length === 1 ? from[0]! : from,
+    to: values.to,
+    table: values.table,
+    key: values.key,
+    mode: values.mode,
+    format: values.format,
+    columns: values.columns,
+    delimiter: values.delimiter,
+    quote: values.quote,
+    nullText: values.null,
+    maxRowBytes: values.maxRowBytes,
+    types: values.column,
+    map: values.map,
+    skipColumns: values.skipColumn,
+    embed: toEmbedOptions(values),
+    cache: toCacheOptions(values),
+    index: toIndexOptions(values),
+    maxBatchBytes: values.batchBytes,
+    maxBatchRows: values.batchRows,
+    rejectsWithoutRows: values.rejectsWithoutRows,
+    label: values.label,
+    again: values.again,
+    lanes: values.lanes,
+    maxRejects: values.maxRejects,
+    lockTimeoutMs: values.lockTimeout,
+  };
+  return { options: dropAbsent(options), output: toOutputOptions(values) };
+}
+
+/** Options that say how to embed mean nothing without `--embed`: a mistake on the command line; in the environment they wait for loads that embed. */
+function findEmbedProblems({ values, labels, flagged }: Invocation): readonly string[] {
+  if (values['embed'] !== undefined) return values['with'] === undefined ? ['--embed needs an embedder: add --with hash'] : [];
+  const orphans = Object.keys(embedShape).filter((attribute) => flagged.has(attribute));
+  return orphans.map((attribute) => `${labels[attribute]} means nothing without --embed <column>`);
+}
+
+function toEmbedOptions(values: LoadValues): EmbedOptions | undefined {
+  if (values.embed === undefined || values.with === undefined) return undefined;
+  const { embed: column, with: embedder, dimensions, seed, into, emptyText, documentPrefix, queryPrefix } = values;
+  return dropAbsent({ column, with: embedder, dimensions, seed, into, emptyText, documentPrefix, queryPrefix });
+}
+
+function toCacheOptions(values: Pick<LoadValues, 'cache' | 'cacheMaxBytes'>): CacheOptions | false | undefined {
+  if (values.cache === false) return false;
+  const cache = dropAbsent({ path: values.cache, maxBytes: values.cacheMaxBytes });
+  return Object.keys(cache).length > 0 ? cache : undefined;
+}
+
+function toIndexOptions(values: LoadValues): IndexOptions | undefined {
+  const index = dropAbsent({ metric: values.metric, build: values.index });
+  return Object.keys(index).length > 0 ? index : undefined;
+}
+
+function toOutputOptions(values: Pick<LoadValues, 'json' | 'progress' | 'report'>): OutputOptions {
+  return { isJson: values.json ?? false, progress: values.progress ?? 'auto', report: values.report };
+}
+
+/** Options that were not given are left out, so that the library's defaults stand in one place. */
+function dropAbsent<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** What `resume` and `retry` were asked for. @throws SLUICE_USAGE with every problem. */
+export function readAgainRequest(invocation: Invocation): AgainRequest {
+  const values = checkValues(invocation, againShape, []);
+  const { lanes, maxRejects, lockTimeout: lockTimeoutMs } = values;
+  const options = dropAbsent({ in: values.in, ...pickLoad(invocation), lanes, maxRejects, lockTimeoutMs, cache: toCacheOptions(values) });
+  return { options: values.from === undefined ? options : { ...options, from: values.from }, output: toOutputOptions(values) };
+}
+
+function pickLoad({ arguments: [load] }: Invocation): { readonly load?: string } {
+  return load === undefined ? {} : { load };
+}
+
+/** What `status`, `verify` and `rejects` were asked for. @throws SLUICE_USAGE with every problem. */
+export function readLedgerRequest(invocation: Invocation): LedgerRequest {
+  const { in: database, table, json, summary } = checkValues(invocation, selectShape, []);
+  const selection = { in: database, ...pickLoad(invocation), ...(table === undefined ? {} : { table }) };
+  return { selection, isJson: json ?? false, isSummary: summary ?? false };
+}
+
+/** What `search` was asked for. @throws SLUICE_USAGE with every problem. */
+export function readSearchRequest(invocation: Invocation): SearchRequest {
+  const query = invocation.arguments[0] ?? '';
+  const problems = query.trim() ? [] : ['nothing to search for: write the text, for example sluice search "heart attack"'];
+  if (invocation.flagged.has('dimensions') && invocation.values['with'] === undefined) problems.push('--dimensions needs --with <embedder>');
+  const values = checkValues(invocation, searchShape, problems);
+  const { in: database, table, where, columns, column, metric } = values;
+  const options: SearchOptions = {
+    in: database,
+    table,
+    query,
+    k: values.k ?? defaultHits,
+    where,
+    columns,
+    column,
+    metric,
+    embed: values.with === undefined ? undefined : dropAbsent({ with: values.with, dimensions: values.dimensions }),
+    way: values.exact ? 'exact' : undefined,
+    recall: values.recall,
+  };
+  return { options: dropAbsent(options), isExplained: values.explain ?? false, isJson: values.json ?? false };
+}

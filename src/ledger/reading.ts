@@ -1,0 +1,273 @@
+/** Reads the ledger over any connection: loads, shards, rejects and what is left to do. Reads only; every figure comes from committed rows. */
+import { SluiceError } from '../errors.ts';
+import type { Position, RejectClass } from '../rows/batch.ts';
+import type { Counts, EmbeddingCounts, LoadStatus, RejectCause, RejectRecord } from '../load/options.ts';
+import type { Shard } from '../source/source.ts';
+import type { Connection, LoadMode, ResultRow } from '../target/driver.ts';
+import type { KeyDigest } from './digest.ts';
+import { ledgerVersion } from './schema.ts';
+
+type Reader = Pick<Connection, 'query'>;
+
+/** A load as the ledger has it, its counts summed over shards. */
+export interface LedgerLoad {
+  readonly load: string;
+  readonly label: string | undefined;
+  readonly fingerprint: string;
+  readonly state: string;
+  readonly source: string;
+  readonly table: string;
+  readonly mode: LoadMode;
+  readonly plan: string;
+  readonly parent: string | undefined;
+  readonly totalBytes: number | undefined;
+  readonly baseRows: number | undefined;
+  readonly baseDigest: string | undefined;
+  readonly startedAt: string;
+  readonly updatedAt: string;
+  readonly failure: string | undefined;
+  readonly counts: Counts;
+  readonly embedding: EmbeddingCounts;
+  readonly bytes: number;
+  readonly shards: number;
+  readonly shardsDone: number;
+  readonly openRejects: number;
+  readonly added: number;
+  readonly digest: KeyDigest;
+}
+
+/** A shard as the ledger has it. */
+export interface LedgerShard {
+  readonly shard: Shard;
+  readonly state: string;
+  readonly epoch: number;
+  readonly owner: string | undefined;
+  readonly position: Position;
+  readonly updatedAt: string;
+}
+
+function text(row: ResultRow, name: string): string {
+  const value = row[name];
+  return typeof value === 'string' ? value : String(value ?? '');
+}
+
+function maybeText(row: ResultRow, name: string): string | undefined {
+  return row[name] === null ? undefined : text(row, name);
+}
+
+function count(row: ResultRow, name: string): number {
+  return Number(row[name] ?? 0);
+}
+
+function maybeCount(row: ResultRow, name: string): number | undefined {
+  return row[name] === null || row[name] === undefined ? undefined : Number(row[name]);
+}
+
+function toLoad(row: ResultRow): LedgerLoad {
+  return {
+    load: text(row, 'load'),
+    label: maybeText(row, 'label'),
+    fingerprint: text(row, 'fingerprint'),
+    state: text(row, 'state'),
+    source: text(row, 'source'),
+    table: text(row, 'target_table'),
+    mode: text(row, 'mode') as LoadMode,
+    plan: text(row, 'plan'),
+    parent: maybeText(row, 'parent'),
+    totalBytes: maybeCount(row, 'total_bytes'),
+    baseRows: maybeCount(row, 'base_rows'),
+    baseDigest: maybeText(row, 'base_digest'),
+    startedAt: text(row, 'started_at'),
+    updatedAt: text(row, 'updated_at'),
+    failure: maybeText(row, 'failure'),
+    counts: {
+      read: count(row, 'read_count'),
+      written: count(row, 'written_count'),
+      skipped: count(row, 'skipped_count'),
+      rejected: count(row, 'rejected_count'),
+    },
+    embedding: {
+      texts: count(row, 'text_count'),
+      distinct: count(row, 'distinct_count'),
+      cached: count(row, 'cached_count'),
+      embedded: count(row, 'embedded_count'),
+    },
+    bytes: count(row, 'byte_count'),
+    shards: count(row, 'shards'),
+    shardsDone: count(row, 'shards_done'),
+    openRejects: count(row, 'open_rejects'),
+    added: count(row, 'added_count'),
+    digest: { high: count(row, 'key_high'), low: count(row, 'key_low') },
+  };
+}
+
+const loadColumns = `SELECT v.*, l.fingerprint, l.plan, l.parent, l.base_rows, l.base_digest FROM sluice_load_status v JOIN sluice_loads l ON l.load = v.load`;
+
+/**
+ * Tells whether the target has a ledger.
+ * @throws SLUICE_LEDGER_VERSION when it is of another version.
+ */
+export async function hasLedger(reader: Connection): Promise<boolean> {
+  if ((await reader.describe('sluice_meta')) === undefined) return false;
+  const rows = await reader.query({ sql: `SELECT value FROM sluice_meta WHERE name = 'ledger_version'`, parameters: [] });
+  const version = rows[0]?.['value'];
+  if (version === undefined || Number(version) === ledgerVersion) return true;
+  throw new SluiceError('SLUICE_LEDGER_VERSION', `The ledger in this target has version ${String(version)}; this sluice reads version ${String(ledgerVersion)}.`, {
+    hint: 'Use the sluice that made it, or load into another database.',
+  });
+}
+
+/** All loads, or those into one table, oldest first. */
+export async function readLoads(reader: Reader, table?: string): Promise<readonly LedgerLoad[]> {
+  const where = table === undefined ? '' : ' WHERE v.target_table = ?';
+  const rows = await reader.query({ sql: `${loadColumns}${where} ORDER BY v.started_at, v.load`, parameters: table === undefined ? [] : [table] });
+  return rows.map(toLoad);
+}
+
+/** The load with this id or label; undefined when there is none. */
+export async function findLoad(reader: Reader, name: string): Promise<LedgerLoad | undefined> {
+  const rows = await reader.query({ sql: `${loadColumns} WHERE v.load = ? OR v.label = ?`, parameters: [name, name] });
+  const row = rows[0];
+  return row === undefined ? undefined : toLoad(row);
+}
+
+/** Loads with this fingerprint, newest first. */
+export async function findByFingerprint(reader: Reader, fingerprint: string): Promise<readonly LedgerLoad[]> {
+  const rows = await reader.query({ sql: `${loadColumns} WHERE l.fingerprint = ? ORDER BY v.started_at DESC, v.load DESC`, parameters: [fingerprint] });
+  return rows.map(toLoad);
+}
+
+function toShard(row: ResultRow): LedgerShard {
+  const end = maybeCount(row, 'end_offset');
+  return {
+    shard: {
+      ordinal: count(row, 'shard'),
+      file: count(row, 'file'),
+      start: count(row, 'start_offset'),
+      ...(end === undefined ? {} : { end }),
+      head: text(row, 'head'),
+      tail: text(row, 'tail'),
+    },
+    state: text(row, 'state'),
+    epoch: count(row, 'epoch'),
+    owner: maybeText(row, 'owner'),
+    position: { offset: count(row, 'next_offset'), row: count(row, 'next_row'), line: count(row, 'next_line') },
+    updatedAt: text(row, 'updated_at'),
+  };
+}
+
+/** Which shards {@link readShards} reads. */
+export interface ShardFilter {
+  /** Only those not done. */
+  readonly isOpen?: boolean;
+  /** Only those that this owner does not have. */
+  readonly notOwnedBy?: string;
+  /** 1,000,000 by default. */
+  readonly limit?: number;
+}
+
+/** Shards of a load in order. */
+export async function readShards(reader: Reader, load: string, filter: ShardFilter = {}): Promise<readonly LedgerShard[]> {
+  const open = filter.isOpen === true ? ` AND state <> 'done'` : '';
+  const foreign = filter.notOwnedBy === undefined ? '' : ` AND (owner IS NULL OR owner <> ?)`;
+  const rows = await reader.query({
+    sql: `SELECT * FROM sluice_shards WHERE load = ?${open}${foreign} ORDER BY shard LIMIT ?`,
+    parameters: [load, ...(filter.notOwnedBy === undefined ? [] : [filter.notOwnedBy]), filter.limit ?? 1_000_000],
+  });
+  return rows.map(toShard);
+}
+
+/** Indexes that were dropped for a load and are not back yet. */
+export async function readDeferredIndexes(reader: Reader, load: string): Promise<readonly { name: string; ddl: string }[]> {
+  const rows = await reader.query({ sql: `SELECT name, ddl FROM sluice_deferred_indexes WHERE load = ? ORDER BY name`, parameters: [load] });
+  return rows.map((row) => ({ name: text(row, 'name'), ddl: text(row, 'ddl') }));
+}
+
+/** Rejects grouped by cause, most first; at most 100 causes. */
+export async function readRejectCauses(reader: Reader, load: string): Promise<readonly RejectCause[]> {
+  const rows = await reader.query({
+    sql: `SELECT class, code, column_name, min(message) AS message, count(*) AS n FROM sluice_rejects WHERE load = ? GROUP BY class, code, column_name ORDER BY n DESC, code LIMIT 100`,
+    parameters: [load],
+  });
+  return rows.map((row) => ({
+    class: text(row, 'class') as RejectClass,
+    code: text(row, 'code'),
+    column: maybeText(row, 'column_name'),
+    message: text(row, 'message'),
+    count: count(row, 'n'),
+  }));
+}
+
+const rejectPage = 1000;
+
+/** Open rejects of a load in the order of the input, a page at a time. With `retriedBy`, those that another load adopted. */
+export async function* readRejects(reader: Reader, load: string, retriedBy?: string): AsyncGenerator<RejectRecord & { readonly shard: number; readonly shardRow: number }> {
+  let shard = -1;
+  let shardRow = -1;
+  for (;;) {
+    const rows = await reader.query({
+      sql: `SELECT * FROM sluice_reject_places WHERE load = ? AND ${retriedBy === undefined ? 'retried_by IS NULL' : 'retried_by = ?'} AND (shard > ? OR (shard = ? AND shard_row > ?)) ORDER BY shard, shard_row LIMIT ?`,
+      parameters: [load, ...(retriedBy === undefined ? [] : [retriedBy]), shard, shard, shardRow, rejectPage],
+    });
+    for (const row of rows) {
+      shard = count(row, 'shard');
+      shardRow = count(row, 'shard_row');
+      yield {
+        load,
+        class: text(row, 'class') as RejectClass,
+        code: text(row, 'code'),
+        column: maybeText(row, 'column_name') ?? null,
+        message: text(row, 'message'),
+        file: String(count(row, 'file')),
+        offset: count(row, 'byte_offset'),
+        line: maybeCount(row, 'line_number') ?? null,
+        row: maybeCount(row, 'row_number') ?? null,
+        raw: maybeText(row, 'raw') ?? null,
+        isCut: count(row, 'is_cut') === 1,
+        shard,
+        shardRow,
+      };
+    }
+    if (rows.length < rejectPage) return;
+  }
+}
+
+/** What a user sees of a load. `running` is said as `interrupted` when no living owner holds it; `next` is the command that goes on. */
+export function toStatus(load: LedgerLoad, target: string, isAlive: boolean): LoadStatus {
+  const state = load.state === 'running' && !isAlive ? 'interrupted' : load.state;
+  return {
+    load: load.load,
+    label: load.label,
+    state: state as LoadStatus['state'],
+    table: load.table,
+    mode: load.mode,
+    source: load.source,
+    counts: load.counts,
+    shards: { total: load.shards, done: load.shardsDone },
+    bytes: load.bytes,
+    totalBytes: load.totalBytes,
+    openRejects: load.openRejects,
+    startedAt: load.startedAt,
+    updatedAt: load.updatedAt,
+    next: nextCommand(load, target),
+  };
+}
+
+/** The command that goes on with a load. */
+export function nextCommand(load: Pick<LedgerLoad, 'load' | 'state' | 'openRejects'>, target: string): string {
+  if (load.state !== 'done') return `sluice resume --in ${target} ${load.load}`;
+  return load.openRejects > 0 ? `sluice rejects --in ${target} ${load.load} --summary` : `sluice verify --in ${target} ${load.load}`;
+}
+
+/** Whether the ledger holds a reject for this row of a shard. */
+export async function isRejected(reader: Reader, load: string, row: { readonly shard: number; readonly shardRow: number }): Promise<boolean> {
+  const found = await reader.query({ sql: `SELECT 1 AS found FROM sluice_rejects WHERE load = ? AND shard = ? AND shard_row = ?`, parameters: [load, row.shard, row.shardRow] });
+  return found.length > 0;
+}
+
+/** The embedder that a vector column was filled with, as JSON; undefined when it is not known. */
+export async function readEmbedder(reader: Reader, table: string, column: string): Promise<string | undefined> {
+  const rows = await reader.query({ sql: `SELECT embedder FROM sluice_vectors WHERE table_name = ? AND column_name = ?`, parameters: [table, column] });
+  const row = rows[0];
+  return row === undefined ? undefined : maybeText(row, 'embedder');
+}

@@ -1,0 +1,126 @@
+/** The ledger's tables and views, in SQL that every SQL target takes. docs/spec/ledger.md describes them; a change here raises {@link ledgerVersion}. */
+
+/** Written into `sluice_meta`; a ledger of another version is refused, never guessed at. */
+export const ledgerVersion = 1;
+
+const tables = [
+  `CREATE TABLE IF NOT EXISTS sluice_meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS sluice_loads (
+  load TEXT NOT NULL PRIMARY KEY,
+  label TEXT UNIQUE,
+  fingerprint TEXT NOT NULL,
+  state TEXT NOT NULL,
+  source TEXT NOT NULL,
+  target_table TEXT NOT NULL,
+  mode TEXT NOT NULL,
+  plan TEXT NOT NULL,
+  parent TEXT,
+  total_bytes BIGINT,
+  base_rows BIGINT,
+  base_digest TEXT,
+  sessions BIGINT NOT NULL DEFAULT 0,
+  failure TEXT,
+  started_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  ended_at TEXT
+)`,
+  `CREATE TABLE IF NOT EXISTS sluice_shards (
+  load TEXT NOT NULL,
+  shard BIGINT NOT NULL,
+  file BIGINT NOT NULL,
+  start_offset BIGINT NOT NULL,
+  end_offset BIGINT,
+  head TEXT NOT NULL,
+  tail TEXT NOT NULL,
+  state TEXT NOT NULL,
+  epoch BIGINT NOT NULL,
+  owner TEXT,
+  next_offset BIGINT NOT NULL,
+  next_row BIGINT NOT NULL,
+  next_line BIGINT NOT NULL,
+  read_count BIGINT NOT NULL DEFAULT 0,
+  written_count BIGINT NOT NULL DEFAULT 0,
+  skipped_count BIGINT NOT NULL DEFAULT 0,
+  rejected_count BIGINT NOT NULL DEFAULT 0,
+  byte_count BIGINT NOT NULL DEFAULT 0,
+  text_count BIGINT NOT NULL DEFAULT 0,
+  distinct_count BIGINT NOT NULL DEFAULT 0,
+  cached_count BIGINT NOT NULL DEFAULT 0,
+  embedded_count BIGINT NOT NULL DEFAULT 0,
+  added_count BIGINT NOT NULL DEFAULT 0,
+  key_high BIGINT NOT NULL DEFAULT 0,
+  key_low BIGINT NOT NULL DEFAULT 0,
+  updated_at TEXT NOT NULL,
+  PRIMARY KEY (load, shard)
+)`,
+  `CREATE TABLE IF NOT EXISTS sluice_rejects (
+  load TEXT NOT NULL,
+  shard BIGINT NOT NULL,
+  shard_row BIGINT NOT NULL,
+  byte_offset BIGINT NOT NULL,
+  shard_line BIGINT NOT NULL,
+  class TEXT NOT NULL,
+  code TEXT NOT NULL,
+  column_name TEXT,
+  message TEXT NOT NULL,
+  raw TEXT,
+  is_cut BIGINT NOT NULL,
+  retried_by TEXT,
+  PRIMARY KEY (load, shard, shard_row)
+)`,
+  `CREATE TABLE IF NOT EXISTS sluice_deferred_indexes (
+  load TEXT NOT NULL,
+  name TEXT NOT NULL,
+  ddl TEXT NOT NULL,
+  PRIMARY KEY (load, name)
+)`,
+  `CREATE TABLE IF NOT EXISTS sluice_vectors (
+  table_name TEXT NOT NULL,
+  column_name TEXT NOT NULL,
+  dimensions BIGINT NOT NULL,
+  metric TEXT NOT NULL,
+  embedder TEXT,
+  text_column TEXT,
+  PRIMARY KEY (table_name, column_name)
+)`,
+];
+
+/** Rejects with rows and lines counted from the file's start; null while a shard before is not done. */
+const rejectPlaces = `CREATE VIEW IF NOT EXISTS sluice_reject_places AS
+SELECT r.*,
+  s.file AS file,
+  CASE WHEN (SELECT count(*) FROM sluice_shards b WHERE b.load = r.load AND b.file = s.file AND b.shard < r.shard AND b.state <> 'done') = 0
+    THEN 1 + r.shard_row + (SELECT coalesce(sum(b.next_row), 0) FROM sluice_shards b WHERE b.load = r.load AND b.file = s.file AND b.shard < r.shard) END AS row_number,
+  CASE WHEN (SELECT count(*) FROM sluice_shards b WHERE b.load = r.load AND b.file = s.file AND b.shard < r.shard AND b.state <> 'done') = 0
+    THEN 1 + r.shard_line + (SELECT coalesce(sum(b.next_line), 0) FROM sluice_shards b WHERE b.load = r.load AND b.file = s.file AND b.shard < r.shard) END AS line_number
+FROM sluice_rejects r JOIN sluice_shards s ON s.load = r.load AND s.shard = r.shard`;
+
+/** One line a load: its counts are sums over its shards. */
+const loadStatus = `CREATE VIEW IF NOT EXISTS sluice_load_status AS
+SELECT l.load, l.label, l.state, l.source, l.target_table, l.mode, l.total_bytes, l.sessions, l.failure, l.started_at, l.ended_at,
+  coalesce(max(s.updated_at), l.updated_at) AS updated_at,
+  count(s.shard) AS shards,
+  coalesce(sum(CASE WHEN s.state = 'done' THEN 1 ELSE 0 END), 0) AS shards_done,
+  coalesce(sum(s.read_count), 0) AS read_count,
+  coalesce(sum(s.written_count), 0) AS written_count,
+  coalesce(sum(s.skipped_count), 0) AS skipped_count,
+  coalesce(sum(s.rejected_count), 0) AS rejected_count,
+  coalesce(sum(s.byte_count), 0) AS byte_count,
+  coalesce(sum(s.text_count), 0) AS text_count,
+  coalesce(sum(s.distinct_count), 0) AS distinct_count,
+  coalesce(sum(s.cached_count), 0) AS cached_count,
+  coalesce(sum(s.embedded_count), 0) AS embedded_count,
+  coalesce(sum(s.added_count), 0) AS added_count,
+  coalesce(sum(s.key_high), 0) % 4294967296 AS key_high,
+  coalesce(sum(s.key_low), 0) % 4294967296 AS key_low,
+  (SELECT count(*) FROM sluice_rejects r WHERE r.load = l.load AND r.retried_by IS NULL) AS open_rejects
+FROM sluice_loads l LEFT JOIN sluice_shards s ON s.load = l.load
+GROUP BY l.load, l.label, l.state, l.source, l.target_table, l.mode, l.total_bytes, l.sessions, l.failure, l.started_at, l.ended_at, l.updated_at`;
+
+/** Statements that make the ledger where it is missing; each may be run again. */
+export const ledgerDdl: readonly string[] = [
+  ...tables,
+  loadStatus,
+  rejectPlaces,
+  `INSERT INTO sluice_meta (name, value) SELECT 'ledger_version', '${String(ledgerVersion)}' WHERE NOT EXISTS (SELECT 1 FROM sluice_meta WHERE name = 'ledger_version')`,
+];

@@ -1,0 +1,93 @@
+/** Hands out the unfinished shards of a load, in order. A claim raises the shard's epoch in the ledger, so whoever had it before can't commit any more. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isSluiceError, SluiceError } from '../errors.ts';
+import { claimShard } from '../ledger/statements.ts';
+import { readShards, type LedgerShard } from '../ledger/reading.ts';
+import type { Claim, Connection } from '../target/driver.ts';
+import { describeOwner, isOwnerAlive } from './owner.ts';
+
+/** Shards claimed in one transaction: a claim costs a commit of its own, so 16 shards share one. */
+const claimBlock = 16;
+
+/** Shards looked at for one block: more than other processes hold at a time. */
+const maxRead = 4_096;
+
+/** How long another process may go without progress before waiting for its shards is given up. */
+const foreignWaitMs = 90_000;
+const pollMs = 250;
+
+export interface ClaimRequest {
+  readonly connection: Connection;
+  readonly load: string;
+  readonly owner: string;
+  readonly signal: AbortSignal;
+}
+
+/** The claims of one session, in the order of the shards. */
+export interface Claims {
+  /** The next shard; undefined when none is left for this session. */
+  next(): Promise<Claim | undefined>;
+}
+
+/** Claims are made one block at a time; callers may ask concurrently and are served in order. */
+export function openClaims(request: ClaimRequest): Claims {
+  const ready: Claim[] = [];
+  let last: Promise<unknown> = Promise.resolve();
+  const take = async (): Promise<Claim | undefined> => {
+    if (ready.length === 0 && !request.signal.aborted) ready.push(...(await claimNext(request)));
+    return ready.shift();
+  };
+  return {
+    next: () => {
+      const turn = last.then(take);
+      last = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+}
+
+async function claimNext(request: ClaimRequest): Promise<readonly Claim[]> {
+  let waitedSince = performance.now();
+  let seen = '';
+  for (;;) {
+    const open = await readShards(request.connection, request.load, { isOpen: true, notOwnedBy: request.owner, limit: maxRead });
+    const free = open.filter(isFree).slice(0, claimBlock);
+    if (free.length > 0) {
+      const claims = await claimAll(request, free);
+      if (claims.length > 0) return claims;
+      continue;
+    }
+    if (open.length === 0 || request.signal.aborted) return [];
+    // What others hold is theirs while they move; a move is any change of position or number of their shards.
+    const state = open.map((shard) => `${String(shard.shard.ordinal)}:${String(shard.position.offset)}:${shard.updatedAt}`).join(' ');
+    if (state !== seen) {
+      seen = state;
+      waitedSince = performance.now();
+    }
+    if (performance.now() - waitedSince > foreignWaitMs) throw busy(request.load, open);
+    await sleep(pollMs);
+  }
+}
+
+function isFree(shard: LedgerShard): boolean {
+  return shard.owner === undefined || !isOwnerAlive(shard.owner, shard.updatedAt, Date.now());
+}
+
+function busy(load: string, foreign: readonly LedgerShard[]): SluiceError {
+  const owner = foreign[0]?.owner ?? '';
+  return new SluiceError('SLUICE_LOAD_BUSY', `Load ${load} has ${String(foreign.length)} shards with ${describeOwner(owner)}, which no longer moves.`, {
+    hint: 'End that process, then resume the load.',
+  });
+}
+
+/** All or none of the block: if another process took one of them at the same moment, the ledger is read again. */
+async function claimAll({ connection, load, owner }: ClaimRequest, shards: readonly LedgerShard[]): Promise<readonly Claim[]> {
+  const statements = shards.map(({ shard, epoch }) => ({ ...claimShard(load, shard.ordinal, { epoch, owner }), mustChange: 1 }));
+  try {
+    await connection.transact(statements);
+  } catch (error) {
+    if (isSluiceError(error, 'SLUICE_FENCED')) return [];
+    throw error;
+  }
+  return shards.map(({ shard, epoch, position }) => ({ load, shard, epoch: epoch + 1, position }));
+}

@@ -1,0 +1,108 @@
+/** The columns of a load: from the table where there is one, else inferred from the sample; the vector column of an embedding beside them. */
+import type { Embedder, EmbedSpec } from '../embed/embedder.ts';
+import { createEmbedder } from '../embed/registry.ts';
+import { fitSchema } from '../rows/fit.ts';
+import { inferSchema, type SchemaProposal } from '../rows/inference.ts';
+import type { Column } from '../rows/schema.ts';
+import type { SchemaOverrides } from '../rows/selection.ts';
+import type { Sample } from '../source/source.ts';
+import type { Metric, TableDescription } from '../target/driver.ts';
+import type { EmbedOptions, LoadOptions, PlannedColumn } from './options.ts';
+import type { EmbedPlan, IndexPlan } from './run-plan.ts';
+
+export interface ColumnPlan {
+  readonly columns: readonly Column[];
+  readonly planned: readonly PlannedColumn[];
+  readonly ignoredFields: readonly string[];
+  readonly embed: EmbedPlan | undefined;
+  readonly index: IndexPlan | undefined;
+  readonly warnings: readonly string[];
+  readonly problems: readonly string[];
+}
+
+const defaultMetric: Metric = 'cosine';
+
+/** The column for the vectors of an embedding: as asked, else `vector`, else after its text column when that name is taken by the source. */
+function nameVector(embed: EmbedOptions, sample: Sample): string {
+  if (embed.into !== undefined) return embed.into;
+  return sample.fields.includes('vector') ? `${embed.column}_vector` : 'vector';
+}
+
+function readOverrides(options: LoadOptions, metric: Metric, into: string | undefined): SchemaOverrides {
+  return {
+    types: options.types,
+    map: options.map,
+    skipColumns: options.skipColumns,
+    key: options.key,
+    needsNorm: metric === 'cosine',
+    filledColumns: into === undefined ? undefined : [into],
+  };
+}
+
+/** Plans the columns. Problems are collected, not thrown. @throws SLUICE_EMBEDDER_UNKNOWN */
+export async function planColumns(options: LoadOptions, sample: Sample, description: TableDescription | undefined): Promise<ColumnPlan> {
+  const metric = options.index?.metric ?? defaultMetric;
+  const into = options.embed === undefined ? undefined : nameVector(options.embed, sample);
+  const overrides = readOverrides(options, metric, into);
+  const proposal = description === undefined ? inferSchema(sample, overrides) : fitSchema(description, sample, overrides);
+  const embedded = options.embed === undefined || into === undefined ? undefined : await planEmbedding({ embed: options.embed, into, metric }, proposal, description);
+  const columns = [...proposal.columns, ...(embedded === undefined ? [] : [embedded.column])];
+  const indexed = embedded?.column ?? columns.find((column) => column.type === 'vector');
+  return {
+    columns,
+    planned: [
+      ...proposal.columns.map((column, index) => ({ ...column, samples: proposal.notes[index]?.samples ?? [], why: proposal.notes[index]?.why ?? '' })),
+      ...(embedded === undefined ? [] : [{ ...embedded.column, samples: [], why: `embedded from ${options.embed?.column ?? ''} with ${embedded.plan.identity.model}` }]),
+    ],
+    ignoredFields: proposal.ignoredFields,
+    embed: embedded?.plan,
+    index: indexed === undefined ? undefined : { column: indexed.name, metric, build: options.index?.build ?? 'auto' },
+    warnings: proposal.ignoredFields.length > 0 ? [`Fields that no column takes: ${proposal.ignoredFields.join(', ')}.`] : [],
+    problems: [...proposal.problems, ...(embedded?.problems ?? [])],
+  };
+}
+
+interface Embedding {
+  readonly embed: EmbedOptions;
+  readonly into: string;
+  readonly metric: Metric;
+}
+
+interface PlannedEmbedding {
+  readonly column: Column;
+  readonly plan: EmbedPlan;
+  readonly problems: readonly string[];
+}
+
+function toSpec(embed: EmbedOptions): EmbedSpec {
+  const { with: name, dimensions, seed, documentPrefix, queryPrefix } = embed;
+  return { with: name, dimensions, seed, documentPrefix, queryPrefix };
+}
+
+async function planEmbedding({ embed, into, metric }: Embedding, proposal: SchemaProposal, description: TableDescription | undefined): Promise<PlannedEmbedding> {
+  const embedder: Embedder = await createEmbedder(toSpec(embed));
+  const { identity } = embedder;
+  await embedder.close?.();
+  const problems: string[] = [];
+  const from = proposal.columns.findIndex((column) => column.name === embed.column);
+  const text = proposal.columns[from];
+  if (text === undefined) problems.push(`The column ${embed.column} to embed is not among the columns: ${proposal.columns.map((column) => column.name).join(', ')}.`);
+  else if (text.type !== 'text') problems.push(`The column ${embed.column} to embed is ${text.type}, not text; give it the type text.`);
+  if (proposal.columns.some((column) => column.name.toLowerCase() === into.toLowerCase())) {
+    problems.push(`The vectors would go into the column ${into}, which the source fills already; choose another with --into.`);
+  }
+  problems.push(...findTableProblems(into, identity.dimensions, description));
+  const emptyText = embed.emptyText ?? 'reject';
+  const column: Column = { name: into, field: '', type: 'vector', dimensions: identity.dimensions, isNullable: emptyText === 'null', isEmbedded: true, needsNorm: metric === 'cosine' };
+  return { column, problems, plan: { spec: toSpec(embed), identity, from, into: proposal.columns.length, emptyText } };
+}
+
+function findTableProblems(into: string, dimensions: number, description: TableDescription | undefined): readonly string[] {
+  if (description === undefined) return [];
+  const column = description.columns.find((found) => found.name === into);
+  if (column === undefined) return [`The table ${description.name} has no column ${into} for the vectors; add it (ALTER TABLE … ADD COLUMN ${into} F32_BLOB(${String(dimensions)})) or name another with --into.`];
+  if (column.dimensions !== undefined && column.dimensions !== dimensions) {
+    return [`The column ${into} of ${description.name} takes vectors of ${String(column.dimensions)} numbers; the embedder makes ${String(dimensions)}.`];
+  }
+  return [];
+}

@@ -1,0 +1,114 @@
+/** How large shards and batches are, and how many lanes run: arithmetic over the sample, with the reason beside each figure. */
+import { availableParallelism } from 'node:os';
+import type { Column } from '../rows/schema.ts';
+import type { Capabilities, Decision } from '../target/driver.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** A batch is cut above this: larger transactions were no faster (30,000 rows do as well as 100,000), and each lane holds one. */
+const defaultBatchBytes = 8 * mebibyte;
+const defaultBatchRows = 100_000;
+
+/** Lanes beyond this only wait for the one writer. */
+const maxLanesOfOneWriter = 4;
+
+/** A shard is one batch where it can be: then lanes commit in turn, in the order of the input. At least this much of the source, to keep commits few. */
+const minShardBytes = mebibyte;
+const maxShardBytes = 64 * mebibyte;
+/** The ledger has a row a shard: a file has at most about this many. */
+const maxShards = 20_000;
+/** Shards per lane that keep lanes busy to the end: the last ones end within a few per cent of each other. */
+const shardsPerLane = 16;
+
+/** Memory that a row takes in a batch beside its values: its place (three numbers). */
+const placeBytes = 24;
+
+export interface SizeRequest {
+  readonly columns: readonly Column[];
+  readonly meanRowBytes: number | undefined;
+  readonly totalBytes: number | undefined;
+  readonly isSeekable: boolean;
+  readonly capabilities: Capabilities;
+  readonly lanes: number | undefined;
+  readonly maxBatchBytes: number | undefined;
+  readonly maxBatchRows: number | undefined;
+}
+
+export interface Sizes {
+  readonly lanes: number;
+  readonly shardBytes: number;
+  readonly maxBatchBytes: number;
+  readonly maxBatchRows: number;
+  /** Commits follow the order of the input. */
+  readonly isOrdered: boolean;
+  readonly estimatedRows: number | undefined;
+  readonly decisions: readonly Decision[];
+}
+
+/** Bytes that a row will take in a batch: fixed for numbers and vectors, as long as in the source for everything else. */
+function estimateRowMemory(columns: readonly Column[], meanRowBytes: number): number {
+  const fixed = columns.reduce((sum, column) => sum + (column.type === 'vector' ? 4 * (column.dimensions ?? 0) : 8), 0);
+  const hasText = columns.some((column) => !['integer', 'real', 'boolean', 'vector'].includes(column.type));
+  const vectorText = columns.some((column) => column.type === 'vector' && column.isEmbedded !== true);
+  // Text beside a vector is a small part of the row's bytes in the source; without one it is about all of them.
+  return placeBytes + fixed + (hasText ? (vectorText ? Math.min(meanRowBytes, 256) : meanRowBytes) : 0);
+}
+
+/** Chooses the sizes of a load. */
+export function chooseSizes(request: SizeRequest): Sizes {
+  const maxBatchBytes = request.maxBatchBytes ?? defaultBatchBytes;
+  const maxBatchRows = request.maxBatchRows ?? defaultBatchRows;
+  const { meanRowBytes, totalBytes } = request;
+  const estimatedRows = meanRowBytes === undefined || totalBytes === undefined ? undefined : Math.round(totalBytes / Math.max(1, meanRowBytes));
+  const wantedLanes = request.lanes ?? defaultLanes(request.capabilities);
+  const shardBytes = chooseShardBytes(request, { maxBatchBytes, maxBatchRows, lanes: wantedLanes });
+  const shards = !request.isSeekable || totalBytes === undefined ? 1 : Math.max(1, Math.ceil(totalBytes / shardBytes));
+  const lanes = Math.min(wantedLanes, shards);
+  const isOrdered = request.capabilities.writers === 1 && shardBytes <= maxShardBytes;
+  return { lanes, shardBytes, maxBatchBytes, maxBatchRows, isOrdered, estimatedRows, decisions: explain(request, { lanes, shards, shardBytes, isOrdered, maxBatchBytes, maxBatchRows }) };
+}
+
+function defaultLanes(capabilities: Capabilities): number {
+  const cores = availableParallelism();
+  return capabilities.writers === 1 ? Math.min(cores, maxLanesOfOneWriter) : cores;
+}
+
+function chooseShardBytes(request: SizeRequest, batch: { maxBatchBytes: number; maxBatchRows: number; lanes: number }): number {
+  const { meanRowBytes, totalBytes } = request;
+  if (meanRowBytes === undefined || totalBytes === undefined) return maxShardBytes;
+  const rowMemory = estimateRowMemory(request.columns, meanRowBytes);
+  // A little less than a batch, so that a shard of somewhat larger rows than the sample's still is one.
+  const rows = 0.8 * Math.min(batch.maxBatchRows, batch.maxBatchBytes / rowMemory);
+  const byBatch = Math.max(minShardBytes, Math.min(rows * meanRowBytes, maxShardBytes));
+  const byBalance = Math.max(minShardBytes, totalBytes / (batch.lanes * shardsPerLane));
+  return Math.ceil(Math.max(Math.min(byBatch, byBalance), totalBytes / maxShards));
+}
+
+function formatBytes(bytes: number): string {
+  return bytes >= mebibyte ? `${(bytes / mebibyte).toFixed(1)} MiB` : `${(bytes / 1024).toFixed(0)} KiB`;
+}
+
+function explain(request: SizeRequest, chosen: { lanes: number; shards: number; shardBytes: number; isOrdered: boolean; maxBatchBytes: number; maxBatchRows: number }): readonly Decision[] {
+  const oneWriter = request.capabilities.writers === 1;
+  const lanesWhy = !request.isSeekable
+    ? 'a stream is read by one'
+    : chosen.lanes === chosen.shards && request.lanes === undefined
+      ? 'the input is that small'
+      : request.lanes !== undefined
+        ? 'as asked for'
+        : `one per core${oneWriter ? '; the target takes one writer, so they take turns to commit' : ''}`;
+  return [
+    { what: 'lanes', choice: String(chosen.lanes), why: lanesWhy },
+    {
+      what: 'shards',
+      choice: request.isSeekable ? `${String(chosen.shards)} of about ${formatBytes(chosen.shardBytes)}` : '1',
+      why: request.isSeekable ? 'about one batch each; a resume reads at most one batch a lane again' : 'a stream can only be read from its start',
+    },
+    { what: 'batch', choice: `at most ${formatBytes(chosen.maxBatchBytes)} or ${chosen.maxBatchRows.toLocaleString('en')} rows`, why: 'one transaction each, one in memory a lane' },
+    {
+      what: 'order',
+      choice: chosen.isOrdered ? 'rows land in the order of the input' : 'rows land in no set order',
+      why: chosen.isOrdered ? 'shards commit in turn' : oneWriter ? 'the input is too large for shards of one batch' : 'lanes write at the same time',
+    },
+  ];
+}

@@ -1,0 +1,129 @@
+/** The flow of a load: plan → ledger → shards over lanes → indexes → verify → report. */
+import { isSluiceError, SluiceError } from '../errors.ts';
+import { endLoad } from '../ledger/statements.ts';
+import { findLoad, readRejectCauses, type LedgerLoad } from '../ledger/reading.ts';
+import { buildLoadIndex } from './index-build.ts';
+import type { LoadOptions, LoadReport } from './options.ts';
+import { prepareLoad, refuseProblems, type Prepared } from './plan.ts';
+import { createProgressMeter, type ProgressMeter } from './progress-meter.ts';
+import { watchProgress } from './progress-watch.ts';
+import { makeReport, reportNothingToDo, type Ending } from './report.ts';
+import { runShards, type ShardsEnd } from './run-shards.ts';
+import { beginSession, resumeSession, type Session } from './session.ts';
+import { createTally, type Tally } from './tally.ts';
+import { verifyLoad } from './verify-load.ts';
+
+/**
+ * Loads rows into a table and accounts for every one of them. A load that is in the ledger already is taken up where it stopped, or found done.
+ *
+ * Ends with a report also when it was cancelled or the reject limit stopped it (`report.state`); the load can be resumed then.
+ * @throws SLUICE_PLAN_REFUSED with all problems before anything is written; SLUICE_SOURCE_…, SLUICE_TARGET_…, SLUICE_LANE_DIED when it can't go on.
+ */
+export async function load(options: LoadOptions): Promise<LoadReport> {
+  const prepared = await prepareLoad(options);
+  try {
+    return await loadPrepared(prepared, options);
+  } finally {
+    await prepared.source.close();
+  }
+}
+
+async function loadPrepared(prepared: Prepared, options: LoadOptions): Promise<LoadReport> {
+  const { earlier } = prepared;
+  if (earlier?.what === 'nothing_to_do') return reportNothingToDo(earlier.load, options.to);
+  if (earlier?.what !== 'resumes') refuseProblems(prepared.plan);
+  const session =
+    earlier?.what === 'resumes'
+      ? await resumeSession({ ...options, in: options.to, from: undefined }, earlier.load, prepared.source)
+      : await beginSession(prepared, options);
+  if (session !== undefined) return runSession(session);
+  // Another process entered the same load between the plan and the ledger: look again, and work on it together.
+  const again = await prepareLoad({ ...options, again: false });
+  try {
+    return await loadPrepared(again, options);
+  } finally {
+    await again.source.close();
+  }
+}
+
+/** What a session gathers on its way to the report. */
+interface Progressing {
+  readonly session: Session;
+  readonly tally: Tally;
+  readonly meter: ProgressMeter;
+  readonly startedMs: number;
+  readonly cpu: NodeJS.CpuUsage;
+}
+
+/** Runs a session to its end and closes it. */
+export async function runSession(session: Session): Promise<LoadReport> {
+  const { before } = session;
+  const startedMs = performance.now();
+  const meter = createProgressMeter({
+    load: session.load,
+    lanes: session.run.lanes,
+    totalBytes: session.run.totalBytes,
+    counts: before.counts,
+    bytes: before.bytes,
+    embedding: session.run.embed === undefined ? undefined : before.embedding,
+    rejectsByCause: session.causesBefore,
+    nowMs: startedMs,
+  });
+  const progressing: Progressing = { session, tally: createTally(), meter, startedMs, cpu: process.cpuUsage() };
+  const watch = watchProgress(meter, session.onProgress);
+  try {
+    return await runStages(progressing, watch.enter);
+  } catch (error) {
+    throw await recordFailure(session, error);
+  } finally {
+    watch.end();
+    await session.connection.close();
+  }
+}
+
+async function runStages(progressing: Progressing, enter: (phase: 'load' | 'index' | 'verify' | 'done') => void): Promise<LoadReport> {
+  const { session, tally, meter } = progressing;
+  enter('load');
+  const end: ShardsEnd = await runShards(session, tally, meter);
+  enter('index');
+  const restored = await session.connection.finish(session.load, session.run.table, end === 'done');
+  const index = end === 'done' ? await buildLoadIndex(session, meter) : undefined;
+  enter('verify');
+  const verification = end === 'done' ? await verifyLoad(session) : undefined;
+  await session.connection.transact([endLoad(session.load, end, undefined)]);
+  const ending: Ending = {
+    session,
+    tally,
+    end,
+    index,
+    verification,
+    restored,
+    after: await readBack(session),
+    causes: await readRejectCauses(session.connection, session.load),
+    elapsedMs: performance.now() - progressing.startedMs,
+    cpu: process.cpuUsage(progressing.cpu),
+  };
+  enter('done');
+  return makeReport(ending);
+}
+
+async function readBack(session: Session): Promise<LedgerLoad> {
+  const found = await findLoad(session.connection, session.load);
+  if (found === undefined) throw new SluiceError('SLUICE_INTERNAL', `Load ${session.load} is gone from the ledger.`);
+  return found;
+}
+
+/** Writes the failure into the ledger where that is still possible, and puts the way on into the error. */
+async function recordFailure(session: Session, error: unknown): Promise<SluiceError> {
+  const failure = isSluiceError(error) ? error : new SluiceError('SLUICE_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+  const resume = `Resume with: sluice resume --in ${session.target} ${session.load}`;
+  const noted = new SluiceError(failure.code, failure.message, { cause: failure.cause ?? failure, problems: failure.problems, hint: [failure.hint, resume].filter((text) => text !== undefined).join(' ') });
+  try {
+    await session.connection.finish(session.load, session.run.table, false);
+    await session.connection.transact([endLoad(session.load, 'failed', `${failure.code}: ${failure.message}`)]);
+  } catch (second) {
+    // The target is what failed: the ledger keeps the load as running, and its owner's end tells the next session that it is not.
+    noted.cause = new AggregateError([failure, second], failure.message);
+  }
+  return noted;
+}

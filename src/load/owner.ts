@@ -1,0 +1,54 @@
+/** Who works on a load: a name that another process can check. A shard is only taken from an owner that is dead, or silent for longer than its lease. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/** An owner that is on another machine, or whose process can't be told from a later one, is given this long after its last commit. */
+export const leaseMs = 60_000;
+
+/** Fields of an owner's name; they can't hold the separator. */
+const separator = '/';
+
+/** When the process with this id started, in clock ticks since boot; empty where the system does not tell. Tells a process from a later one with the same id. */
+function readStart(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    // The second field is the command in parentheses and may hold spaces; the start time is the 20th after it.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
+  }
+}
+
+/** A name for one session of this process. */
+export function nameOwner(): string {
+  return [hostname().replaceAll(separator, '-'), String(process.pid), readStart(process.pid), randomBytes(4).toString('hex')].join(separator);
+}
+
+/** Whether an owner may still be at work. `updatedAt` is when it last committed. */
+export function isOwnerAlive(owner: string, updatedAt: string, nowMs: number): boolean {
+  const isFresh = nowMs - Date.parse(updatedAt) < leaseMs;
+  const [host, pidText = '', start] = owner.split(separator);
+  if (host !== hostname().replaceAll(separator, '-')) return isFresh;
+  const pid = Number(pidText);
+  if (!isRunning(pid)) return false;
+  const startNow = readStart(pid);
+  if (start !== undefined && start !== '' && startNow !== '' && start !== startNow) return false;
+  return isFresh;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: there is such a process, of another user.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/** A readable form for messages: `process 4711 on host`. */
+export function describeOwner(owner: string): string {
+  const [host = '', pid = ''] = owner.split(separator);
+  return `process ${pid} on ${host}`;
+}

@@ -1,0 +1,261 @@
+/** Makes the plan of a load: opens the source and the target for reading, decides everything, finds all problems at once. Writes nothing. */
+import { randomBytes } from 'node:crypto';
+import { SluiceError } from '../errors.ts';
+import { findByFingerprint, findLoad, hasLedger, readEmbedder, readLoads, type LedgerLoad } from '../ledger/reading.ts';
+import type { Column } from '../rows/schema.ts';
+import { openSource } from '../source/open.ts';
+import type { Source } from '../source/source.ts';
+import type { Connection, TablePlan } from '../target/driver.ts';
+import { connect, redactUrl } from '../target/registry.ts';
+import { planColumns, type ColumnPlan } from './column-plan.ts';
+import { fingerprintLoad } from './fingerprint.ts';
+import { chooseSizes, type Sizes } from './lane-size.ts';
+import { checkOptions } from './option-check.ts';
+import type { LoadOptions, LoadPlan } from './options.ts';
+import type { RunPlan } from './run-plan.ts';
+
+/** Bytes that the ledger keeps of one refused row. */
+const maxRejectRawBytes = 64 * 1024;
+
+/** Rejects that the ledger takes before a load stops, unless the caller says otherwise: it must not grow with the input. */
+const defaultMaxRejects = 100_000;
+
+/** What an earlier load in the ledger means for this one. */
+export interface Earlier {
+  readonly load: LedgerLoad;
+  readonly what: 'nothing_to_do' | 'resumes' | 'refused';
+  readonly why: string;
+}
+
+/** A plan with what was opened to make it; whoever asked for it closes the source. */
+export interface Prepared {
+  readonly load: string;
+  readonly plan: LoadPlan;
+  readonly run: RunPlan;
+  readonly source: Source;
+  readonly fingerprint: string;
+  /** Loads with the same fingerprint that the ledger held when the plan was made. */
+  readonly earlierCount: number;
+  readonly earlier: Earlier | undefined;
+}
+
+/** A name for a new load: sortable by time, and different for two that start in the same second. */
+export function nameLoad(): string {
+  const at = new Date().toISOString().replace(/[-:]/gu, '').replace('T', '-').slice(0, 15);
+  return `${at}-${randomBytes(3).toString('hex')}`;
+}
+
+/**
+ * What `load` with the same options would do. Nothing is written; `problems` holds everything that stands in the way.
+ * @throws SLUICE_USAGE, SLUICE_SCHEME_UNKNOWN, SLUICE_SOURCE_… when there is nothing to plan with
+ */
+export async function plan(options: LoadOptions): Promise<LoadPlan> {
+  const prepared = await prepareLoad(options);
+  await prepared.source.close();
+  return prepared.plan;
+}
+
+/** Makes the plan and keeps what was opened for it. */
+export async function prepareLoad(options: LoadOptions): Promise<Prepared> {
+  const problems = checkOptions(options);
+  if (problems.length > 0) throw new SluiceError('SLUICE_USAGE', problems.join(' '), { problems });
+  const connection = await connect(options.to, { isPlanning: true, signal: options.signal, ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }) });
+  try {
+    const source = await openSource(options.from, options);
+    try {
+      return await prepareWith(options, source, connection);
+    } catch (error) {
+      await source.close();
+      throw error;
+    }
+  } finally {
+    await connection.close();
+  }
+}
+
+async function prepareWith(options: LoadOptions, source: Source, connection: Connection): Promise<Prepared> {
+  const load = nameLoad();
+  const description = await connection.describe(options.table);
+  const sample = await source.sample(options.signal);
+  const columns = await planColumns(options, sample, description);
+  const sizes = chooseSizes({
+    columns: columns.columns,
+    meanRowBytes: sample.meanRowBytes,
+    totalBytes: source.byteCount,
+    isSeekable: source.isSeekable && source.descriptor !== undefined,
+    capabilities: connection.capabilities,
+    lanes: options.lanes,
+    maxBatchBytes: options.maxBatchBytes,
+    maxBatchRows: options.maxBatchRows,
+  });
+  const table = await connection.planTable({
+    load,
+    table: options.table,
+    columns: columns.columns,
+    key: options.key ?? [],
+    mode: options.mode ?? 'insert',
+    expectedRows: sizes.estimatedRows,
+    expectedBytes: source.byteCount,
+  });
+  const fingerprint = await fingerprintLoad(options, source.descriptor, load);
+  const isKnown = await hasLedger(connection);
+  const known = isKnown ? await findEarlier({ options, source, connection, fingerprint }) : { earlier: undefined, count: 0 };
+  const embedder = isKnown ? await findEmbedderProblem(connection, table, columns) : undefined;
+  const run = toRunPlan({ options, source, columns, sizes, table }, sample.fields);
+  return {
+    load,
+    run,
+    source,
+    fingerprint,
+    earlierCount: known.count,
+    earlier: known.earlier,
+    plan: toLoadPlan({ options, source, columns: withProblem(columns, embedder), sizes, table }, run, known.earlier),
+  };
+}
+
+interface Parts {
+  readonly options: LoadOptions;
+  readonly source: Source;
+  readonly columns: ColumnPlan;
+  readonly sizes: Sizes;
+  readonly table: TablePlan;
+}
+
+function toRunPlan({ options, source, columns, sizes, table }: Parts, fields: readonly string[]): RunPlan {
+  const { format, columns: names, delimiter, quote, nullText, maxRowBytes } = options;
+  return {
+    schema: 1,
+    sourceName: source.name,
+    format: source.format,
+    source: source.descriptor,
+    sourceOptions: { format: format ?? source.format, columns: names, delimiter, quote, nullText, maxRowBytes },
+    fields,
+    totalBytes: source.byteCount,
+    table,
+    embed: columns.embed,
+    index: columns.index,
+    cache: options.cache ?? {},
+    lanes: sizes.lanes,
+    shardBytes: sizes.shardBytes,
+    maxBatchBytes: sizes.maxBatchBytes,
+    maxBatchRows: sizes.maxBatchRows,
+    maxRejects: options.maxRejects ?? defaultMaxRejects,
+    keeping: { keepsRows: options.rejectsWithoutRows !== true, maxBytes: maxRejectRawBytes },
+    isOrdered: sizes.isOrdered,
+    decisions: [...table.decisions, ...sizes.decisions],
+    guarantee: describeGuarantee(source, options),
+  };
+}
+
+function describeGuarantee(source: Source, options: LoadOptions): string {
+  const once = 'exactly once: rows and ledger commit in one transaction';
+  if (source.descriptor !== undefined) return once;
+  return options.label === undefined
+    ? `${once}; a stream without a label has no identity, so loading it again is another load`
+    : `${once}; a resume reads the stream again from its start and passes over what was committed`;
+}
+
+function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): LoadPlan {
+  const { options, source, columns, sizes, table } = parts;
+  const shards = source.byteCount === undefined ? undefined : Math.max(1, Math.ceil(source.byteCount / sizes.shardBytes));
+  return {
+    schema: 1,
+    source: { name: source.name, format: source.format, bytes: source.byteCount, estimatedRows: sizes.estimatedRows, shards },
+    target: redactUrl(options.to),
+    table,
+    columns: columns.planned,
+    ignoredFields: columns.ignoredFields,
+    embed: options.embed === undefined || run.embed === undefined ? undefined : { ...options.embed, into: nameOf(run.embed.into, columns.columns), dimensions: run.embed.identity.dimensions },
+    index: run.index === undefined ? undefined : { kind: run.index.build === 'none' ? 'none' : 'hnsw', metric: run.index.metric, why: describeIndex(run.index.build) },
+    lanes: sizes.lanes,
+    shardBytes: sizes.shardBytes,
+    maxBatchBytes: sizes.maxBatchBytes,
+    maxBatchRows: sizes.maxBatchRows,
+    isOrdered: sizes.isOrdered,
+    decisions: run.decisions,
+    warnings: columns.warnings,
+    problems: [...columns.problems, ...table.problems, ...(earlier?.what === 'refused' ? [earlier.why] : [])],
+    earlier: earlier === undefined ? undefined : { load: earlier.load.load, state: earlier.load.state, what: earlier.what },
+    guarantee: run.guarantee,
+  };
+}
+
+function nameOf(index: number, columns: readonly Column[]): string {
+  return columns[index]?.name ?? '';
+}
+
+function describeIndex(build: 'auto' | 'always' | 'none'): string {
+  if (build === 'none') return 'not asked for; searches read every vector';
+  return build === 'always' ? 'asked for' : 'built when the table is large enough for it to pay; smaller ones are searched exactly';
+}
+
+function withProblem(columns: ColumnPlan, problem: string | undefined): ColumnPlan {
+  return problem === undefined ? columns : { ...columns, problems: [...columns.problems, problem] };
+}
+
+/** Vectors of two embedders in one column can't be compared with each other. */
+async function findEmbedderProblem(connection: Connection, table: TablePlan, { embed, columns }: ColumnPlan): Promise<string | undefined> {
+  if (embed === undefined || table.isNew || table.mode === 'replace') return undefined;
+  const column = nameOf(embed.into, columns);
+  const stored = await readEmbedder(connection, table.table, column);
+  if (stored === undefined) return undefined;
+  const { identity } = JSON.parse(stored) as { readonly identity: typeof embed.identity };
+  if (JSON.stringify(identity) === JSON.stringify(embed.identity)) return undefined;
+  return `The column ${column} of ${table.table} holds vectors of ${identity.provider}/${identity.model} (${String(identity.dimensions)} dimensions); those of ${embed.identity.model} can't be compared with them. Use --into for another column, or mode replace.`;
+}
+
+interface EarlierRequest {
+  readonly options: LoadOptions;
+  readonly source: Source;
+  readonly connection: Connection;
+  readonly fingerprint: string;
+}
+
+async function findEarlier(request: EarlierRequest): Promise<{ readonly earlier: Earlier | undefined; readonly count: number }> {
+  const { options, connection, fingerprint } = request;
+  const same = options.label === undefined ? await findByFingerprint(connection, fingerprint) : await findByLabel(connection, options.label);
+  const count = (await findByFingerprint(connection, fingerprint)).length;
+  const newest = same[0];
+  if (newest !== undefined) return { earlier: judgeSame(newest, options), count };
+  return { earlier: await findUnfinished(request), count };
+}
+
+async function findByLabel(connection: Connection, label: string): Promise<readonly LedgerLoad[]> {
+  const found = await findLoad(connection, label);
+  return found === undefined || found.label !== label ? [] : [found];
+}
+
+function judgeSame(load: LedgerLoad, options: LoadOptions): Earlier | undefined {
+  if (options.label !== undefined && (load.table !== options.table || load.mode !== (options.mode ?? 'insert'))) {
+    return { load, what: 'refused', why: `The label ${options.label} belongs to load ${load.load} into ${load.table} (mode ${load.mode}); choose another label.` };
+  }
+  if (options.again === true) {
+    return options.label === undefined ? undefined : { load, what: 'refused', why: `The label ${options.label} was loaded by ${load.load}, and a label never loads twice; leave the label out or choose another one.` };
+  }
+  return load.state === 'done'
+    ? { load, what: 'nothing_to_do', why: `load ${load.load} did it` }
+    : { load, what: 'resumes', why: `load ${load.load} is unfinished` };
+}
+
+/** An unfinished load of the same file into the same table: it goes on if the file is what it was, else somebody has to decide. */
+async function findUnfinished({ options, source, connection }: EarlierRequest): Promise<Earlier | undefined> {
+  if (source.descriptor === undefined || options.again === true) return undefined;
+  const loads = await readLoads(connection, options.table);
+  const open = loads.filter((load) => load.state !== 'done' && load.source === source.name && load.label === options.label).at(-1);
+  if (open === undefined) return undefined;
+  return {
+    load: open,
+    what: 'refused',
+    why: `Load ${open.load} of ${source.name} into ${options.table} is unfinished, and the file or the options differ from then: finish it with "sluice resume ${open.load}", or begin anew with --again.`,
+  };
+}
+
+/** @throws SLUICE_PLAN_REFUSED with all problems at once */
+export function refuseProblems({ problems }: Pick<LoadPlan, 'problems'>): void {
+  if (problems.length === 0) return;
+  throw new SluiceError('SLUICE_PLAN_REFUSED', problems.length === 1 ? (problems[0] ?? '') : `The load can't be done as asked: ${String(problems.length)} problems.`, {
+    problems,
+    hint: 'Nothing was written. "sluice plan …" with the same arguments shows what would be done.',
+  });
+}
+

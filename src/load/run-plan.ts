@@ -1,0 +1,57 @@
+/** What a lane needs to run shards of a load: plain data, kept in the ledger as JSON so that a resume does what was planned, and sent to worker threads. */
+import { SluiceError } from '../errors.ts';
+import type { EmbedSpec, EmbedderIdentity, EmptyTextPolicy } from '../embed/embedder.ts';
+import type { SourceDescriptor, SourceOptions } from '../source/source.ts';
+import type { Decision, Metric, RejectKeeping, TablePlan } from '../target/driver.ts';
+import type { CacheOptions } from './options.ts';
+
+/** How a load embeds. */
+export interface EmbedPlan {
+  readonly spec: EmbedSpec;
+  readonly identity: EmbedderIdentity;
+  /** Indexes of the text column and the vector column among the plan's columns. */
+  readonly from: number;
+  readonly into: number;
+  readonly emptyText: EmptyTextPolicy;
+}
+
+/** The vector index that a load ends with. */
+export interface IndexPlan {
+  readonly column: string;
+  readonly metric: Metric;
+  readonly build: 'auto' | 'always' | 'none';
+}
+
+export interface RunPlan {
+  readonly schema: 1;
+  readonly sourceName: string;
+  readonly format: string;
+  /** How another thread opens the source; undefined for a stream. */
+  readonly source: SourceDescriptor | undefined;
+  readonly sourceOptions: SourceOptions;
+  /** Field names of the source, in its order: what a refused row of a file with a header line needs to be read again. */
+  readonly fields: readonly string[];
+  readonly totalBytes: number | undefined;
+  readonly table: TablePlan;
+  readonly embed: EmbedPlan | undefined;
+  readonly index: IndexPlan | undefined;
+  readonly cache: CacheOptions | false;
+  readonly lanes: number;
+  readonly shardBytes: number;
+  readonly maxBatchBytes: number;
+  readonly maxBatchRows: number;
+  /** A number, or a share such as `1%`. */
+  readonly maxRejects: number | `${number}%`;
+  readonly keeping: RejectKeeping;
+  /** Commits follow the order of the input. */
+  readonly isOrdered: boolean;
+  readonly decisions: readonly Decision[];
+  readonly guarantee: string;
+}
+
+/** The plan that a load's ledger row holds. */
+export function parseRunPlan(text: string, load: string): RunPlan {
+  const plan: unknown = JSON.parse(text);
+  if (typeof plan === 'object' && plan !== null && 'schema' in plan && plan.schema === 1) return plan as RunPlan;
+  throw new SluiceError('SLUICE_LEDGER_VERSION', `The plan of load ${load} was written by another version of sluice.`, { hint: 'Use that version, or load again with --again.' });
+}

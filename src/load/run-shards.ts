@@ -1,0 +1,125 @@
+/** Runs the unfinished shards of a session over its lanes, and stops them when the caller, the reject limit or a failure says so. */
+import { isSluiceError, type ErrorCode } from '../errors.ts';
+import { releaseShards } from '../ledger/statements.ts';
+import { openClaims, type Claims } from './claims.ts';
+import { openLanePool, type LanePool, type PoolLane } from './lane-pool.ts';
+import type { LaneNews } from './lane-news.ts';
+import type { ProgressMeter } from './progress-meter.ts';
+import type { Session } from './session.ts';
+import { addNews, type Tally } from './tally.ts';
+
+/** How the shards of a session ended. done: none is left unfinished · otherwise why not. */
+export type ShardsEnd = 'done' | 'cancelled' | 'reject_limit';
+
+/** A file smaller than this is loaded on the caller's thread: starting a thread takes longer than reading it. */
+const minThreadBytes = 2 * 1024 * 1024;
+
+/** A share of rejects is first judged after this many rows, so that one bad row at the start does not stop a load. */
+const minJudgedRows = 1_000;
+
+interface Watch {
+  readonly session: Session;
+  readonly tally: Tally;
+  readonly meter: ProgressMeter;
+  readonly stop: AbortController;
+  end: ShardsEnd;
+}
+
+/**
+ * Runs all shards that this session can claim. When it throws, the ledger holds all that was committed and the load can be resumed.
+ * @throws the first failure of a lane, after the others have finished their batches
+ */
+export async function runShards(session: Session, tally: Tally, meter: ProgressMeter): Promise<ShardsEnd> {
+  const watch: Watch = { session, tally, meter, stop: new AbortController(), end: 'done' };
+  const { run } = session;
+  const pool = await openLanePool({
+    load: session.load,
+    target: session.target,
+    plan: run,
+    lockTimeoutMs: session.lockTimeoutMs,
+    source: session.source,
+    lanes: run.lanes,
+    usesThreads: run.source !== undefined && (run.lanes > 1 || (run.totalBytes ?? 0) >= minThreadBytes),
+    tell: (lane, news) => hear(watch, lane, news),
+  });
+  watch.stop.signal.addEventListener('abort', () => {
+    for (const lane of pool.lanes) lane.stop(watch.stop.signal.reason as ErrorCode);
+  });
+  const cancel = (): void => stopLanes(watch, 'cancelled');
+  if (session.signal?.aborted === true) cancel();
+  session.signal?.addEventListener('abort', cancel);
+  try {
+    await driveLanes(watch, pool);
+  } finally {
+    session.signal?.removeEventListener('abort', cancel);
+    await pool.close();
+  }
+  await session.connection.transact([releaseShards(session.load, session.owner)]);
+  return isOverLimit(watch) && watch.end === 'done' ? 'reject_limit' : watch.end;
+}
+
+function stopLanes(watch: Watch, why: 'cancelled' | 'reject_limit'): void {
+  if (watch.stop.signal.aborted) return;
+  watch.end = why;
+  watch.stop.abort(why === 'cancelled' ? 'SLUICE_CANCELLED' : 'SLUICE_REJECT_LIMIT');
+}
+
+function hear(watch: Watch, lane: number, news: LaneNews): void {
+  const { tally, meter } = watch;
+  const nowMs = performance.now();
+  if (news.kind === 'warning') {
+    if (!tally.warnings.includes(news.message)) tally.warnings.push(news.message);
+    return;
+  }
+  addNews(tally, news);
+  for (const [stage, ms] of Object.entries(news.stageMs)) meter.observe({ kind: 'stage', stage: stage as keyof typeof news.stageMs, ms }, nowMs);
+  meter.observe({ kind: 'committed', counts: news.counts, bytes: news.bytes, embedding: news.embedding, causes: news.causes }, nowMs);
+  meter.observe({ kind: 'queued', lane, bytes: news.batchBytes }, nowMs);
+  if (isOverLimit(watch)) stopLanes(watch, 'reject_limit');
+}
+
+function isOverLimit({ session, tally }: Watch): boolean {
+  const rejected = session.before.counts.rejected + tally.rejected;
+  const { maxRejects } = session.run;
+  if (typeof maxRejects === 'number') return rejected > maxRejects;
+  const read = session.before.counts.read + tally.read;
+  const isJudged = read >= minJudgedRows || session.before.bytes + tally.bytes >= (session.run.totalBytes ?? Infinity);
+  return isJudged && rejected > (read * Number.parseFloat(maxRejects)) / 100;
+}
+
+/** Each lane takes the next shard when it is done with one. The first failure stops the others after the batch they are in. */
+async function driveLanes(watch: Watch, pool: LanePool): Promise<void> {
+  const { session, stop } = watch;
+  const claims = openClaims({ connection: session.connection, load: session.load, owner: session.owner, signal: stop.signal });
+  const places = createPlaces(claims);
+  const failures: unknown[] = [];
+  await Promise.all(
+    pool.lanes.map(async (lane) => {
+      try {
+        await driveLane(lane, places, stop.signal);
+      } catch (error) {
+        failures.push(error);
+        stop.abort('SLUICE_CANCELLED');
+        pool.turns.close();
+      }
+    }),
+  );
+  if (failures.length > 0) throw failures.find((error) => !isSluiceError(error, 'SLUICE_CANCELLED')) ?? failures[0];
+}
+
+/** Numbers the claims in the order in which they were made, which is the order of their turns. */
+function createPlaces(claims: Claims): () => Promise<{ readonly claim: NonNullable<Awaited<ReturnType<Claims['next']>>>; readonly place: number } | undefined> {
+  let place = 0;
+  return async () => {
+    const claim = await claims.next();
+    return claim === undefined ? undefined : { claim, place: place++ };
+  };
+}
+
+async function driveLane(lane: PoolLane, next: ReturnType<typeof createPlaces>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const work = await next();
+    if (work === undefined || signal.aborted) return;
+    await lane.run(work.claim, work.place);
+  }
+}

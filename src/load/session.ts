@@ -1,0 +1,211 @@
+/** One session of a load: a new load is entered in the ledger, an unfinished one is taken up again. From here on the ledger alone says what is done. */
+import { isSluiceError, SluiceError } from '../errors.ts';
+import { insertLoad, insertShard, recordVector, reopenLoad } from '../ledger/statements.ts';
+import { findLoad, readLoads, readRejectCauses, readShards, type LedgerLoad } from '../ledger/reading.ts';
+import { openSource, reopenSource } from '../source/open.ts';
+import type { Shard, Source } from '../source/source.ts';
+import type { Connection, Statement } from '../target/driver.ts';
+import { connect } from '../target/registry.ts';
+import type { LoadOptions, Progress, RejectCause, ResumeOptions } from './options.ts';
+import { nameOwner } from './owner.ts';
+import type { Prepared } from './plan.ts';
+import { parseRunPlan, type RunPlan } from './run-plan.ts';
+
+/** Tables up to this many rows have their keys digested before a load, so that they can be verified as a whole afterwards. */
+const maxBaseRows = 1_000_000;
+
+/** Everything that a running load holds. */
+export interface Session {
+  readonly load: string;
+  readonly label: string | undefined;
+  readonly target: string;
+  readonly run: RunPlan;
+  readonly source: Source;
+  /** For the ledger and the ends of the load; lanes have their own. */
+  readonly connection: Connection;
+  readonly owner: string;
+  /** The load as the ledger had it when the session began. */
+  readonly before: LedgerLoad;
+  readonly causesBefore: readonly RejectCause[];
+  readonly lockTimeoutMs: number | undefined;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly startedAt: string;
+}
+
+type SessionOptions = Pick<LoadOptions, 'lockTimeoutMs' | 'onProgress' | 'signal'>;
+
+function connectOptions(options: SessionOptions): { readonly lockTimeoutMs?: number } {
+  return options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs };
+}
+
+/** What of a prepared load is entered. */
+export type Entry = Pick<Prepared, 'load' | 'run' | 'source' | 'fingerprint' | 'earlierCount'>;
+
+/** The load whose refused rows a new one tries again, and what to write into the ledger with it. */
+export interface Retried {
+  readonly parent: string;
+  readonly records: readonly Statement[];
+}
+
+/** Enters a new load: ledger rows, shards, table and put-off indexes in one transaction. Undefined when another process entered the same load at this moment. */
+export async function beginSession(prepared: Entry, options: LoadOptions, retried?: Retried): Promise<Session | undefined> {
+  const connection = await connect(options.to, connectOptions(options));
+  try {
+    const records = await listRecords(prepared, { options, connection, retried });
+    await connection.prepare(prepared.load, prepared.run.table, records);
+    return await openSession({ connection, load: prepared.load, target: options.to, run: prepared.run, source: prepared.source, options });
+  } catch (error) {
+    await connection.close();
+    if (isSluiceError(error, 'SLUICE_FENCED')) return undefined;
+    throw error;
+  }
+}
+
+interface Entering {
+  readonly options: LoadOptions;
+  readonly connection: Connection;
+  readonly retried: Retried | undefined;
+}
+
+async function listRecords(prepared: Entry, { options, connection, retried }: Entering): Promise<readonly Statement[]> {
+  const { run, source, load } = prepared;
+  const base = await readBase(run, connection);
+  const records = [
+    insertLoad({
+      load,
+      label: options.label,
+      fingerprint: prepared.fingerprint,
+      source: source.name,
+      table: run.table.table,
+      mode: run.table.mode,
+      plan: JSON.stringify(run),
+      parent: retried?.parent,
+      totalBytes: source.byteCount,
+      baseRows: base.rows,
+      baseDigest: base.digest,
+      earlierCount: prepared.earlierCount,
+    }),
+  ];
+  for await (const shard of source.shards(run.shardBytes, options.signal)) records.push(insertShard(load, shard));
+  return [...records, ...listVectors(run), ...(retried?.records ?? [])];
+}
+
+function listVectors({ table, embed, index }: RunPlan): readonly Statement[] {
+  return table.columns.flatMap((column, at) => {
+    if (column.type !== 'vector') return [];
+    const isEmbedded = embed !== undefined && embed.into === at;
+    return [
+      recordVector({
+        table: table.table,
+        column: column.name,
+        dimensions: column.dimensions ?? 0,
+        metric: index?.metric ?? 'cosine',
+        embedder: isEmbedded ? JSON.stringify({ spec: embed.spec, identity: embed.identity }) : undefined,
+        textColumn: isEmbedded ? table.columns[embed.from]?.name : undefined,
+      }),
+    ];
+  });
+}
+
+/** What the table holds before the load: nothing for a new one, else its rows and, unless it is large, the digest of its keys. */
+async function readBase({ table }: RunPlan, connection: Connection): Promise<{ readonly rows: number | undefined; readonly digest: string | undefined }> {
+  const empty = { rows: 0, digest: '0'.repeat(16) };
+  if (table.isNew || table.mode === 'replace') return empty;
+  const description = await connection.describe(table.table);
+  if (description === undefined || description.isEmpty) return empty;
+  const rows = await connection.countRows(table.table);
+  const isTracked = table.settings['tracksKeys'] === true;
+  return isTracked && rows <= maxBaseRows ? { rows, digest: (await connection.digestKeys(table.table, table.key)).digest } : { rows, digest: undefined };
+}
+
+interface Opening {
+  readonly connection: Connection;
+  readonly load: string;
+  readonly target: string;
+  readonly run: RunPlan;
+  readonly source: Source;
+  readonly options: SessionOptions;
+}
+
+async function openSession({ connection, load, target, run, source, options }: Opening): Promise<Session> {
+  const before = await findLoad(connection, load);
+  if (before === undefined) throw new SluiceError('SLUICE_INTERNAL', `Load ${load} is not in the ledger after it was entered.`);
+  return {
+    load,
+    label: before.label,
+    target,
+    run,
+    source,
+    connection,
+    owner: nameOwner(),
+    before,
+    causesBefore: await readRejectCauses(connection, load),
+    lockTimeoutMs: options.lockTimeoutMs,
+    onProgress: options.onProgress,
+    signal: options.signal,
+    startedAt: new Date().toISOString(),
+  };
+}
+
+/**
+ * The load that a name means: an id, a label, or the newest unfinished one (else the newest) without a name.
+ * @throws SLUICE_LOAD_UNKNOWN
+ */
+export async function chooseLoad(connection: Connection, name: string | undefined): Promise<LedgerLoad> {
+  const loads = await readLoads(connection);
+  const found = name === undefined ? (loads.findLast((load) => load.state !== 'done') ?? loads.at(-1)) : await findLoad(connection, name);
+  if (found !== undefined) return found;
+  const known = loads.map((load) => load.label ?? load.load).slice(-5);
+  throw new SluiceError('SLUICE_LOAD_UNKNOWN', name === undefined ? 'There is no load in this target.' : `There is no load ${name} in this target.`, {
+    hint: known.length === 0 ? 'Nothing was ever loaded into it by sluice.' : `Known loads, newest last: ${known.join(', ')}.`,
+  });
+}
+
+/** Takes up an unfinished load. @throws SLUICE_SOURCE_CHANGED when its input is not what it was */
+export async function resumeSession(options: ResumeOptions, found: LedgerLoad, input?: Source): Promise<Session> {
+  const connection = await connect(options.in, connectOptions(options));
+  try {
+    const stored = parseRunPlan(found.plan, found.load);
+    const run: RunPlan = {
+      ...stored,
+      ...(options.maxRejects === undefined ? {} : { maxRejects: options.maxRejects }),
+      ...(options.cache === undefined ? {} : { cache: options.cache }),
+      lanes: stored.source === undefined ? 1 : (options.lanes ?? stored.lanes),
+    };
+    const source = input ?? (await reopen(run, options, found));
+    await checkUnchanged(connection, source, found);
+    await connection.prepare(found.load, run.table, [reopenLoad(found.load)]);
+    return await openSession({ connection, load: found.load, target: options.in, run, source, options });
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+async function reopen(run: RunPlan, options: ResumeOptions, found: LedgerLoad): Promise<Source> {
+  if (options.from !== undefined) return openSource(options.from, run.sourceOptions);
+  if (run.source !== undefined) return reopenSource(run.source);
+  throw new SluiceError('SLUICE_USAGE', `Load ${found.load} read a stream (${found.source}), which can't be opened again by itself.`, {
+    hint: found.label === undefined ? 'Give the same rows again from the start: resume({ from }) or "… | sluice resume --from - …".' : `Run the same load with the same label (${found.label}) and the same rows again.`,
+  });
+}
+
+/** The shards that were planned must still have their first and last bytes; the first that does not is named. */
+async function checkUnchanged(connection: Connection, source: Source, found: LedgerLoad): Promise<void> {
+  if (!source.isSeekable) return;
+  const shards: Shard[] = (await readShards(connection, found.load)).map((shard) => shard.shard);
+  if (found.totalBytes !== undefined && source.byteCount !== undefined && source.byteCount !== found.totalBytes) {
+    throw changed(source, found, `it has ${String(source.byteCount)} bytes, and had ${String(found.totalBytes)}`);
+  }
+  const different = await source.changed(shards);
+  const first = different[0];
+  if (first === undefined) return;
+  throw changed(source, found, `shard ${String(first.ordinal)} (bytes ${String(first.start)} to ${String(first.end ?? 'the end')}) differs${different.length > 1 ? `, and ${String(different.length - 1)} more` : ''}`);
+}
+
+function changed(source: Source, found: LedgerLoad, what: string): SluiceError {
+  return new SluiceError('SLUICE_SOURCE_CHANGED', `${source.name} has changed since load ${found.load} began: ${what}.`, {
+    hint: 'Put the file back as it was and resume, or load the new one as a load of its own with --again.',
+  });
+}

@@ -1,0 +1,163 @@
+/** The stages that fill a batch: records into the builder, refused rows beside it, vectors into it. No row that was read is left out of the count. */
+import { SluiceError } from '../errors.ts';
+import type { EmbedRefusal } from '../embed/embedder.ts';
+import type { Batch, Reject } from '../rows/batch.ts';
+import { dropRows, withVectors } from '../rows/batch-edit.ts';
+import type { Scalar } from '../rows/schema.ts';
+import type { Records } from '../source/source.ts';
+import type { Event } from './protocol.ts';
+import { emptyHand, isCancellation, readStop, timeStage, type Cut, type Run } from './shard-run.ts';
+
+/** What a reject takes beside its texts: an object of eight fields and its share of an array, as V8 lays them out (8 × 8 + header), rounded up. */
+const rejectOverheadBytes = 128;
+
+/** Reads one stretch; cuts the batch when it is full, at the shard's end and at a stop. */
+export async function readStretch(run: Run): Promise<Event> {
+  const { lane } = run;
+  await lane.breathe?.();
+  if (lane.stopping.aborted) return endEarly(run);
+  const next = await pullRecords(run);
+  if (next === 'stopped') return endEarly(run);
+  if (next === 'end') return cutBatch(run, true);
+  const refusedCount = addRecords(run, next);
+  if (isFull(run)) return cutFull(run);
+  return refusedCount > 0 ? 'refused' : 'read';
+}
+
+/** The stretch that was put by, or the next one of the source. */
+async function pullRecords(run: Run): Promise<Records | 'end' | 'stopped'> {
+  const { lane, pending, reader } = run;
+  run.pending = undefined;
+  if (pending !== undefined) return pending;
+  try {
+    const result = await timeStage(lane, 'read', () => reader.next());
+    if (result.done !== true) return result.value;
+  } catch (error) {
+    if (isCancellation(error, lane.stopping)) return 'stopped';
+    throw error;
+  }
+  // A reader that was told to stop may end before its shard does. Only an end that nobody asked for is the shard's.
+  return lane.stopping.aborted ? 'stopped' : 'end';
+}
+
+function addRecords(run: Run, records: Records): number {
+  const { hand, lane } = run;
+  const readCount = records.rowCount + records.rejects.length;
+  if (records.end.row - hand.end.row !== readCount)
+    throw brokenCount(run, 'the source', 'yielded', records.end.row - hand.end.row, readCount);
+  const startedMs = lane.clock.now();
+  const unfit = lane.builder.add(records);
+  lane.observe({ kind: 'stage', stage: 'check', ms: lane.clock.now() - startedMs });
+  for (const reject of records.rejects) holdReject(run, reject);
+  for (const reject of unfit) holdReject(run, reject);
+  hand.readCount += readCount;
+  hand.byteCount += records.byteCount;
+  hand.end = records.end;
+  return records.rejects.length + unfit.length;
+}
+
+function holdReject({ hand }: Run, reject: Reject): void {
+  hand.rejects.push(reject);
+  hand.rejectBytes += rejectOverheadBytes + 2 * (reject.message.length + (reject.raw?.length ?? 0));
+}
+
+/** Full by rows or by the bytes that the batch will hold: values, refused rows, and the vectors that the embedding stage will add. */
+function isFull({ hand, lane }: Run): boolean {
+  const { builder, limits } = lane;
+  const rowCount = builder.rowCount + hand.rejects.length;
+  const bytes = builder.byteCount + hand.rejectBytes + builder.rowCount * embeddedRowBytes(lane);
+  return rowCount >= limits.maxBatchRows || bytes >= limits.maxBatchBytes || hand.rejectBytes >= limits.maxRejectBytes;
+}
+
+function embeddedRowBytes({ columns, embed }: Run['lane']): number {
+  if (embed === undefined) return 0;
+  return 4 * (columns[embed.into]?.dimensions ?? embed.stage.identity.dimensions);
+}
+
+/**
+ * A full batch is the shard's last when nothing follows it, which saves a transaction per shard. A stream is not asked:
+ * it may let its next row wait for hours, and the batch with it.
+ */
+async function cutFull(run: Run): Promise<Event> {
+  if (run.claim.shard.end === undefined || run.lane.stopping.aborted) return cutBatch(run, false);
+  const next = await pullRecords(run);
+  if (typeof next !== 'string') run.pending = next;
+  return cutBatch(run, next === 'end');
+}
+
+/** A stop: rows in hand are still committed; the lane begins nothing new. */
+function endEarly(run: Run): Event {
+  if (run.hand.readCount === 0) return readStop(run.lane);
+  cutBatch(run, false);
+  return 'drained';
+}
+
+function cutBatch(run: Run, isLast: boolean): Event {
+  const { claim, hand, lane } = run;
+  const batch = lane.builder.take();
+  const { readCount, byteCount, end: to } = hand;
+  if (batch.rowCount + hand.rejects.length !== readCount)
+    throw brokenCount(run, 'the builder', 'kept', readCount, batch.rowCount + hand.rejects.length);
+  const embedded = { texts: 0, distinct: 0, cached: 0, embedded: 0 };
+  const { epoch, load, shard } = claim;
+  const mark = { load, shard: shard.ordinal, epoch, from: run.position, to, isLast, readCount, byteCount, embedded };
+  run.cut = { batch, rejects: sortByRow(hand.rejects), mark };
+  run.hand = emptyHand(to);
+  return isLast ? 'read_end' : 'batch_full';
+}
+
+/** Fills the vectors of the batch in hand; a row whose text can't be embedded becomes a reject and its neighbours stay. */
+export async function embedBatch(run: Run): Promise<Event> {
+  const { cut, lane } = run;
+  const { embed } = lane;
+  if (cut === undefined) throw new SluiceError('SLUICE_INTERNAL', 'There is no batch to embed.');
+  if (embed === undefined || cut.batch.rowCount === 0) return 'embedded';
+  const texts = readTexts(cut.batch, embed.from);
+  try {
+    const answer = await timeStage(lane, 'embed', () => embed.stage.embed(texts, lane.aborting));
+    const batch = withVectors(cut.batch, embed.into, answer);
+    const { texts: textCount, distinct, cached, embedded } = answer.counts;
+    const mark = { ...cut.mark, embedded: { texts: textCount, distinct, cached, embedded } };
+    run.cut = dropRefused({ ...cut, batch, mark }, answer.refusals, cut.batch.columns[embed.from]?.name);
+    return answer.refusals.length > 0 ? 'refused' : 'embedded';
+  } catch (error) {
+    if (isCancellation(error, lane.aborting)) return readStop(lane);
+    throw error;
+  }
+}
+
+function readTexts(batch: Batch, column: number): (string | null)[] {
+  const values = batch.values[column];
+  if (values?.kind !== 'scalar') throw new SluiceError('SLUICE_INTERNAL', `Column ${column} of the batch holds no texts to embed.`);
+  return values.values.map(readText);
+}
+
+function readText(value: Scalar): string | null {
+  return value === null || typeof value === 'string' ? value : String(value);
+}
+
+function dropRefused(cut: Cut, refusals: readonly EmbedRefusal[], column: string | undefined): Cut {
+  if (refusals.length === 0) return cut;
+  const indexes = refusals.map((refusal) => refusal.index).sort((a, b) => a - b);
+  const unembeddable = refusals.map((refusal) => toReject(cut.batch, refusal, column));
+  return { ...cut, batch: dropRows(cut.batch, indexes), rejects: sortByRow([...cut.rejects, ...unembeddable]) };
+}
+
+function toReject({ places }: Batch, { code, index, message }: EmbedRefusal, column: string | undefined): Reject {
+  const [row, offset, line] = [places.rows[index] ?? 0, places.offsets[index] ?? 0, places.lines[index] ?? 0];
+  return { code, message, row, offset, line, raw: places.raw(index), ...(column === undefined ? {} : { column }) };
+}
+
+function sortByRow(rejects: readonly Reject[]): readonly Reject[] {
+  return rejects.length < 2 ? rejects : rejects.toSorted((a, b) => a.row - b.row);
+}
+
+function brokenCount({ claim }: Run, part: string, did: string, expected: number, found: number): SluiceError {
+  return new SluiceError(
+    'SLUICE_INTERNAL',
+    `In shard ${claim.shard.ordinal}, ${part} ${did} ${found} rows where ${expected} were expected.`,
+    {
+      hint: 'Nothing of this batch was written. Please report it with the format of the source.',
+    },
+  );
+}

@@ -1,0 +1,72 @@
+/** The schema of a new table: a column per field of the sample, of the narrowest type that holds every sampled value, unless the caller says otherwise. */
+import type { Sample } from '../source/source.ts';
+import type { TypeSpec } from './column-type.ts';
+import { gatherEvidence, judgeEvidence } from './evidence.ts';
+import type { Column } from './schema.ts';
+import type { SchemaOverrides, Selected } from './selection.ts';
+import { listNames, selectFields } from './selection.ts';
+
+/** What a plan shows of a column. */
+export interface ColumnNote {
+  /** Up to three different values of the sample, cut to 40 characters. */
+  readonly samples: readonly string[];
+  /** Why the column has its type. */
+  readonly why: string;
+}
+
+/** Columns of a load, and what is to be said about them. With problems nothing may be written. */
+export interface SchemaProposal {
+  readonly columns: readonly Column[];
+  /** `notes[i]` belongs to `columns[i]`. */
+  readonly notes: readonly ColumnNote[];
+  /** Source fields that no column takes. */
+  readonly ignoredFields: readonly string[];
+  readonly problems: readonly string[];
+}
+
+/** Proposes the columns of a table that does not exist yet. All problems are collected; nothing is thrown. */
+export function inferSchema(sample: Sample, overrides: SchemaOverrides = {}): SchemaProposal {
+  const { selected, types, problems } = selectFields(sample, overrides);
+  const key = overrides.key ?? [];
+  const proposed = selected.map((column) => proposeColumn(column, sample, types.get(column.name)));
+  const columns = proposed.map(({ column }) => ({ ...column, isNullable: !key.includes(column.name), ...normFlag(column, overrides) }));
+  const among = `; columns are: ${listNames(selected.map(({ name }) => name))}`;
+  const unknownTypes = [...types.keys()].filter((name) => !columns.some((column) => column.name === name));
+  return {
+    columns,
+    notes: proposed.map(({ note }) => note),
+    ignoredFields: [...(overrides.skipColumns ?? [])],
+    problems: [
+      ...problems,
+      ...(columns.length === 0 ? ['no field of the source becomes a column'] : []),
+      ...unknownTypes.map((name) => `a type is given for an unknown column "${name}"${among}`),
+      ...findKeyProblems(columns, key).map((problem) => problem + among),
+    ],
+  };
+}
+
+function proposeColumn({ name, field }: Selected, sample: Sample, given: TypeSpec | undefined): { column: Column; note: ColumnNote } {
+  const evidence = gatherEvidence(sample.stretches, field);
+  const { why, ...inferred } = judgeEvidence(evidence);
+  const spec = given ?? inferred;
+  return {
+    column: { name, field, ...spec, isNullable: true },
+    note: { samples: evidence.samples, why: given === undefined ? why : 'given' },
+  };
+}
+
+/** `needsNorm` for vectors that are compared by cosine. */
+export function normFlag(column: TypeSpec, { needsNorm }: SchemaOverrides): { readonly needsNorm?: boolean } {
+  return column.type === 'vector' && needsNorm === true ? { needsNorm } : {};
+}
+
+/** Key columns that are not there, or that no database takes as a key. */
+export function findKeyProblems(columns: readonly Column[], key: readonly string[]): string[] {
+  const problems: string[] = [];
+  for (const name of new Set(key)) {
+    const column = columns.find((one) => one.name === name);
+    if (column === undefined) problems.push(`the key column "${name}" is missing`);
+    else if (column.type === 'vector') problems.push(`the key column "${name}" is a vector, which can be no key`);
+  }
+  return problems;
+}

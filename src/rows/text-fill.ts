@@ -1,0 +1,188 @@
+/** Fills columns from delimited text, one loop per type; numbers are read from the bytes without a string in between. */
+import type { TextRecords } from '../source/source.ts';
+import type { ScalarFill } from './fill.ts';
+import { setConverted, setNull, slotBytes, stringOverheadBytes } from './fill.ts';
+import { parseDecimal, parseInteger, parseReal } from './numeral.ts';
+import type { Scalar, ScalarType } from './schema.ts';
+import { parseDate, parseTimestamp } from './temporal.ts';
+import { checkJson, parseBoolean, parseBytes, parseUuid } from './text-value.ts';
+import type { Unfit } from './unfit.ts';
+import type { VectorStore } from './vector.ts';
+import { setNullVector, setVector } from './vector.ts';
+
+/** One field of every row of a stretch. */
+export interface TextField {
+  readonly records: TextRecords;
+  /** Place of the field in a row. */
+  readonly index: number;
+  /** The stretch's bytes as a `Buffer`, to decode from. */
+  readonly buffer: Buffer;
+  /** The text that means null, in the Latin-1 reading of its UTF-8 bytes, as `records.text` is. */
+  readonly nullText: string;
+}
+
+export function openTextField(records: TextRecords, index: number): TextField {
+  const { bytes, nullText } = records;
+  return {
+    records,
+    index,
+    buffer: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+    nullText: Buffer.from(nullText, 'utf8').toString('latin1'),
+  };
+}
+
+function isNullCell({ records, nullText }: TextField, cell: number): boolean {
+  const start = records.starts[cell] as number;
+  if ((records.ends[cell] as number) - start !== nullText.length || records.quoting[cell] !== 0) return false;
+  return nullText === '' || records.text.startsWith(nullText, start);
+}
+
+/** The true text of a field: UTF-8 decoded where it must be, doubled quotes made one. */
+function readCell({ records, buffer }: TextField, cell: number): string {
+  const start = records.starts[cell] as number;
+  const end = records.ends[cell] as number;
+  const isLatin = records.isAscii || isAsciiBetween(records.bytes, start, end);
+  const text = isLatin ? records.text.slice(start, end) : buffer.toString('utf8', start, end);
+  if (records.quoting[cell] !== 2) return text;
+  const quote = String.fromCharCode(records.quote);
+  return text.replaceAll(quote + quote, quote);
+}
+
+function isAsciiBetween(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((bytes[at] as number) > 127) return false;
+  return true;
+}
+
+/** The field of one row: its text, or null where it stands for none. */
+export function readTextValue(field: TextField, row: number): string | null {
+  const cell = row * field.records.fields.length + field.index;
+  return isNullCell(field, cell) ? null : readCell(field, cell);
+}
+
+/** Fills a scalar column and answers the estimated bytes of what was added. */
+export function fillFromText(field: TextField, type: ScalarType, fill: ScalarFill): number {
+  if (type === 'integer') return fillIntegers(field, fill);
+  if (type === 'real') return fillReals(field, fill);
+  if (type === 'text') return fillTexts(field, fill);
+  return fillParsed(field, textParsers[type], fill);
+}
+
+/** Up to this many digits always make a safe integer. */
+const maxSafeDigits = 15;
+
+function fillIntegers(field: TextField, fill: ScalarFill): number {
+  const { rowCount, fields, starts, ends, bytes } = field.records;
+  const { values } = fill;
+  for (let row = 0, cell = field.index; row < rowCount; row++, cell += fields.length) {
+    if (isNullCell(field, cell)) {
+      setNull(fill, row);
+      continue;
+    }
+    const end = ends[cell] as number;
+    let at = starts[cell] as number;
+    const isNegative = bytes[at] === 45;
+    if (isNegative) at++;
+    const isShort = at < end && end - at <= maxSafeDigits;
+    let value = 0;
+    let digit = 0;
+    while (isShort && at < end) {
+      digit = (bytes[at] as number) - 48;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+      at++;
+    }
+    // Zero is pushed as it is, for -0 is no integer.
+    if (isShort && at === end) values[row] = isNegative && value !== 0 ? -value : value;
+    else setConverted(fill, row, parseInteger(readCell(field, cell)));
+  }
+  return rowCount * slotBytes;
+}
+
+/** Powers of ten that a double holds exactly. A quotient of two exact doubles is rounded once, so it is the nearest one (Clinger 1990). */
+const exactPowers = Float64Array.from({ length: maxSafeDigits + 1 }, (_, power) => 10 ** power);
+
+function fillReals(field: TextField, fill: ScalarFill): number {
+  const { rowCount, fields, starts, ends } = field.records;
+  const { values } = fill;
+  for (let row = 0, cell = field.index; row < rowCount; row++, cell += fields.length) {
+    if (isNullCell(field, cell)) {
+      setNull(fill, row);
+      continue;
+    }
+    const value = readShortReal(field.records.bytes, starts[cell] as number, ends[cell] as number);
+    if (value === value) values[row] = value;
+    else setConverted(fill, row, parseReal(readCell(field, cell)));
+  }
+  return rowCount * slotBytes;
+}
+
+/** A number of at most 15 characters of digits and one point; NaN for any other text. */
+function readShortReal(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  const isNegative = bytes[at] === 45;
+  if (isNegative) at++;
+  if (at >= end || end - at > maxSafeDigits) return Number.NaN;
+  let value = 0;
+  let point = -1;
+  for (; at < end; at++) {
+    const digit = (bytes[at] as number) - 48;
+    if (digit >= 0 && digit <= 9) value = value * 10 + digit;
+    else if (digit === -2 && point === -1) point = at;
+    else return Number.NaN;
+  }
+  // A point at either end is left to the parser that knows what to make of it.
+  if (point === start || point === end - 1 || (isNegative && point === start + 1)) return Number.NaN;
+  if (point !== -1) value /= exactPowers[end - 1 - point] as number;
+  return isNegative ? -value : value;
+}
+
+/** Text of an ASCII stretch is a slice of it: V8 copies up to 12 characters and refers to the stretch for more. */
+function fillTexts(field: TextField, fill: ScalarFill): number {
+  const { rowCount, fields, starts, ends, quoting, text, isAscii } = field.records;
+  const { values } = fill;
+  let byteCount = rowCount * stringOverheadBytes;
+  for (let row = 0, cell = field.index; row < rowCount; row++, cell += fields.length) {
+    const start = starts[cell] as number;
+    const end = ends[cell] as number;
+    byteCount += end - start;
+    if (isNullCell(field, cell)) setNull(fill, row);
+    else if (isAscii && quoting[cell] !== 2) values[row] = text.slice(start, end);
+    else values[row] = readCell(field, cell);
+  }
+  return byteCount;
+}
+
+type TextParser = (text: string) => Scalar | Unfit;
+
+const textParsers: Readonly<Record<Exclude<ScalarType, 'integer' | 'real' | 'text'>, TextParser>> = {
+  boolean: parseBoolean,
+  bytes: parseBytes,
+  json: checkJson,
+  timestamp: parseTimestamp,
+  date: parseDate,
+  uuid: parseUuid,
+  decimal: parseDecimal,
+};
+
+function fillParsed(field: TextField, parse: TextParser, fill: ScalarFill): number {
+  const { rowCount, fields } = field.records;
+  let byteCount = 0;
+  for (let row = 0, cell = field.index; row < rowCount; row++, cell += fields.length) {
+    if (isNullCell(field, cell)) setNull(fill, row);
+    else byteCount += setConverted(fill, row, parse(readCell(field, cell)));
+  }
+  return byteCount;
+}
+
+/** Fills a vector column; room must have been reserved. */
+export function fillVectorsFromText(field: TextField, store: VectorStore, fill: Pick<ScalarFill, 'isNullable' | 'refuse'>): void {
+  const { rowCount, fields } = field.records;
+  for (let row = 0, cell = field.index; row < rowCount; row++, cell += fields.length) {
+    if (isNullCell(field, cell)) {
+      setNullVector(store, fill, row);
+      continue;
+    }
+    const unfit = setVector(store, readCell(field, cell));
+    if (unfit !== undefined) fill.refuse(row, unfit);
+  }
+}

@@ -1,0 +1,210 @@
+/** One or several files as one source. Files are opened when they are read, and every thread that reads opens its own. */
+import { setImmediate } from 'node:timers/promises';
+import { SluiceError } from '../errors.ts';
+import type { Position } from '../rows/batch.ts';
+import { ByteWindow } from './byte-window.ts';
+import { createCancelCheck } from './cancellation.ts';
+import { digestEnds, isUnchanged } from './digest.ts';
+import { FileHandles } from './file-handles.ts';
+import { assembleSample, sampleHead, samplePlace, samplePlaces, type SampledFile } from './sample.ts';
+import type { Records, ReadOptions, Sample, Shard, Source, SourceOptions } from './source.ts';
+import { findCuts } from './split.ts';
+import { readStretches, stretchLimits, type Head, type TextFormat } from './text-format.ts';
+
+export interface FilesInput {
+  /** Absolute. */
+  readonly paths: readonly string[];
+  readonly name: string;
+  readonly format: TextFormat;
+  readonly options: SourceOptions;
+}
+
+/** Bytes that are read to find the first row: a header is rarely longer, and 10,000 files have to be looked at. */
+const headBytes = 64 * 1024;
+
+/** Opens files as a source and looks at every one: each can be read, is not empty, and has the fields of the first. */
+export async function openFiles(input: FilesInput): Promise<Source> {
+  const files = new TextFiles(input);
+  try {
+    await files.check();
+  } catch (error) {
+    files.handles.close();
+    throw error;
+  }
+  return createSource(input, files);
+}
+
+/** Opens files that were looked at before, in another thread or process; each is opened when it is first read. */
+export function reopenFiles(input: FilesInput): Source {
+  return createSource(input, new TextFiles(input));
+}
+
+function createSource(input: FilesInput, files: TextFiles): Source {
+  const { paths, name, format } = input;
+  return {
+    name,
+    format: format.name,
+    get byteCount() {
+      return files.sumSizes();
+    },
+    isSeekable: true,
+    descriptor: { files: paths, options: { ...input.options, format: format.name } },
+    sample: (signal) => files.sample(createCancelCheck(name, signal)),
+    shards: (targetBytes, signal) => files.cut(targetBytes, createCancelCheck(name, signal)),
+    read: (shard, from, options) => files.read(shard, from, options),
+    changed: (shards) => files.findChanged(shards),
+    close: async () => files.handles.close(),
+  };
+}
+
+/** The open files of a source in one thread, with what is known of each. */
+class TextFiles {
+  readonly handles: FileHandles;
+  private readonly input: FilesInput;
+  private readonly heads = new Map<number, Head>();
+  private size: number | undefined;
+
+  constructor(input: FilesInput) {
+    this.input = input;
+    this.handles = new FileHandles(input.paths);
+  }
+
+  async check(): Promise<void> {
+    const first = await this.readHead(0);
+    for (let file = 1; file < this.input.paths.length; file++) {
+      if (!hasSameFields(first, await this.readHead(file))) throw fieldsError(this.input.paths[0]!, this.input.paths[file]!);
+      await setImmediate();
+    }
+  }
+
+  sumSizes(): number {
+    this.size ??= this.input.paths.reduce((sum, _path, file) => sum + this.handles.identify(file).size, 0);
+    return this.size;
+  }
+
+  async readHead(file: number): Promise<Head> {
+    const known = this.heads.get(file);
+    if (known !== undefined) return known;
+    const window = this.openWindow(file, { start: 0, end: this.handles.identify(file).size }, headBytes);
+    const head = await this.input.format.readHead(window, this.input.paths[file]!);
+    // The names are kept once, not once a file.
+    const first = this.heads.get(0);
+    const shared = first !== undefined && hasSameFields(first, head) ? { ...head, fields: first.fields } : head;
+    this.heads.set(file, shared);
+    return shared;
+  }
+
+  async *cut(targetBytes: number, checkCancelled: () => void): AsyncGenerator<Shard, void, undefined> {
+    let ordinal = 0;
+    for (let file = 0; file < this.input.paths.length; file++) {
+      const { size } = this.handles.identify(file);
+      let start = 0;
+      for await (const end of this.findEnds(file, targetBytes)) {
+        checkCancelled();
+        yield { ordinal: ordinal++, file, start, end, ...digestEnds(this.handles, file, { start, end }) };
+        start = end;
+      }
+      checkCancelled();
+      yield { ordinal: ordinal++, file, start, end: size, ...digestEnds(this.handles, file, { start, end: size }) };
+    }
+  }
+
+  async *read(shard: Shard, from: Position, options: ReadOptions): AsyncGenerator<Records, void, undefined> {
+    const { format, name } = this.input;
+    const { file } = shard;
+    const end = shard.end ?? this.handles.identify(file).size;
+    const head = await this.readHead(file);
+    const isAtHead = from.offset < head.byteCount;
+    const start = isAtHead ? { offset: head.byteCount, row: from.row, line: from.line + head.lines } : from;
+    const window = this.openWindow(file, { start: start.offset, end });
+    yield* readStretches(window, {
+      tokenizer: format.createTokenizer(head, stretchLimits),
+      maxRowBytes: format.maxRowBytes,
+      from: start,
+      reread: this.createReread(file),
+      checkCancelled: createCancelCheck(name, options.signal),
+    });
+  }
+
+  async sample(checkCancelled: () => void): Promise<Sample> {
+    const stretches: Records[] = [];
+    const first = await sampleHead(await this.openSampled(0));
+    if (first !== undefined) stretches.push(first);
+    const { fields } = await this.readHead(0);
+    const mean = assembleSample(fields, stretches).meanRowBytes ?? headBytes;
+    for (const { file, offset } of this.choosePlaces(first?.end.offset ?? headBytes)) {
+      checkCancelled();
+      const records = await samplePlace(await this.openSampled(file), offset, mean);
+      if (records !== undefined && records.rowCount > 0) stretches.push(records);
+    }
+    return assembleSample(fields, stretches);
+  }
+
+  async findChanged(shards: readonly Shard[]): Promise<readonly Shard[]> {
+    const changed: Shard[] = [];
+    for (const shard of shards) {
+      if (!isUnchanged(this.handles, shard)) changed.push(shard);
+      await setImmediate();
+    }
+    return changed;
+  }
+
+  /** Places in equal distances over all bytes, the last one at the end; none in what the head sample has seen. */
+  private choosePlaces(seenBytes: number): { file: number; offset: number }[] {
+    const places: { file: number; offset: number }[] = [];
+    const total = this.sumSizes();
+    let file = 0;
+    let fileStart = 0;
+    for (let place = 1; place <= samplePlaces; place++) {
+      const at = Math.floor((total * place) / samplePlaces) - 1;
+      if (at <= seenBytes) continue;
+      for (let { size } = this.handles.identify(file); at >= fileStart + size; { size } = this.handles.identify(file)) {
+        fileStart += size;
+        file++;
+      }
+      places.push({ file, offset: at - fileStart });
+    }
+    return places;
+  }
+
+  private async *findEnds(file: number, targetBytes: number): AsyncGenerator<number, void, undefined> {
+    const { format } = this.input;
+    const head = await this.readHead(file);
+    const { size } = this.handles.identify(file);
+    const { maxRowBytes } = format;
+    yield* findCuts({ handles: this.handles, file, size, start: head.byteCount, maxRowBytes, dialect: format.describeRows(head) }, targetBytes);
+  }
+
+  private async openSampled(file: number): Promise<SampledFile> {
+    const { format } = this.input;
+    const { size } = this.handles.identify(file);
+    return {
+      format,
+      head: await this.readHead(file),
+      size,
+      reread: this.createReread(file),
+      openWindow: (start, capacityBytes) => this.openWindow(file, { start, end: size }, capacityBytes),
+    };
+  }
+
+  private createReread(file: number): (offset: number, byteCount: number) => string {
+    return (offset, byteCount) => this.handles.readText(file, offset, byteCount);
+  }
+
+  private openWindow(file: number, range: { readonly start: number; readonly end: number }, capacityBytes?: number): ByteWindow {
+    const { maxRowBytes } = this.input.format;
+    const capacity = capacityBytes === undefined ? {} : { capacityBytes };
+    return new ByteWindow(this.handles.createInput(file, range.start, range.end), { offset: range.start, maxRowBytes, ...capacity });
+  }
+}
+
+function hasSameFields(first: Head, other: Head): boolean {
+  if (first.fields === undefined || other.fields === undefined) return first.fields === other.fields;
+  return first.fields.length === other.fields.length && first.fields.every((name, field) => name === other.fields?.[field]);
+}
+
+function fieldsError(first: string, other: string): SluiceError {
+  return new SluiceError('SLUICE_USAGE', `${other} does not have the header line of ${first}`, {
+    hint: 'Files of one load need the same fields in the same order; load the others apart.',
+  });
+}

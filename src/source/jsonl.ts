@@ -1,0 +1,122 @@
+/** JSON lines: one object a line. A line that is none is refused alone; an empty line is no row. */
+import { isAscii, isUtf8 } from 'node:buffer';
+import { describeJsonFault } from './json-fault.ts';
+import { copyPlaces, copyRejects, createRowIndex, type RowFault, type RowIndex } from './row-index.ts';
+import type { ValueRecords } from './source.ts';
+import { describeLongRow, type StretchLimits, type TextFormat, type Tokenizer, type TokenizerInput } from './text-format.ts';
+import { readTextStart } from './text-start.ts';
+
+const LF = 10;
+const CR = 13;
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Opens the format with its only option. */
+export function createJsonlFormat(maxRowBytes: number): TextFormat {
+  return {
+    name: 'jsonl',
+    maxRowBytes,
+    async readHead(window, name) {
+      const byteCount = await readTextStart(window, name);
+      window.advance(byteCount);
+      return { fields: undefined, byteCount, lines: 0 };
+    },
+    createTokenizer: (_head, limits) => createTokenizer(limits, maxRowBytes),
+    describeRows: () => undefined,
+  };
+}
+
+function createTokenizer(limits: StretchLimits, maxRowBytes: number): Tokenizer {
+  const index = createRowIndex(limits.maxRows);
+  return {
+    take(input) {
+      const usable = findWholeLines(input, limits);
+      if (usable === 0) return input.view.length > maxRowBytes ? 'too_long' : 'needs_more';
+      return takeLines(index, { ...input, view: input.view.subarray(0, usable) }, maxRowBytes);
+    },
+    refuse(reject, end, byteCount) {
+      const none = new Float64Array(0);
+      const places = { offsets: none, rows: none, lines: none, raw: () => '' };
+      return { kind: 'values', isJsonText: true, values: [], rowCount: 0, rejects: [reject], places, end, byteCount };
+    },
+  };
+}
+
+/** Bytes at the front that hold whole lines: as many as the limit allows, one line at least; 0 if there is none. */
+function findWholeLines(input: TokenizerInput, limits: StretchLimits): number {
+  const { view, isFinal } = input;
+  if (isFinal && view.length <= limits.maxBytes) return view.length;
+  const last = view.lastIndexOf(LF, limits.maxBytes - 1);
+  const newline = last >= 0 ? last : view.indexOf(LF, limits.maxBytes);
+  if (newline >= 0) return newline + 1;
+  return isFinal ? view.length : 0;
+}
+
+/** Parses the lines of `view`, which are whole. ASCII, which most data is, is made one string and cut; other text is decoded line by line. */
+function takeLines(index: RowIndex, input: TokenizerInput, maxRowBytes: number): ValueRecords {
+  const { view, base } = input;
+  const text = isAscii(view) ? view.toString('latin1') : undefined;
+  const check = { maxRowBytes, isValid: text !== undefined || isUtf8(view) };
+  const values: Row[] = [];
+  const faults: RowFault[] = [];
+  const maxRows = index.starts.length;
+  let at = 0;
+  let lines = 0;
+  while (at < view.length && values.length < maxRows && faults.length < maxRows) {
+    const start = at;
+    const newline = text === undefined ? view.indexOf(LF, at) : text.indexOf('\n', at);
+    const lineEnd = newline < 0 ? view.length : newline;
+    const end = lineEnd > start && view[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
+    const line = lines++;
+    at = lineEnd + 1;
+    if (end === start) continue;
+    const unread = lineEnd - start > maxRowBytes || !check.isValid ? checkBytes(view.subarray(start, lineEnd), check) : undefined;
+    const json = text === undefined ? view.toString('utf8', start, end) : text.slice(start, end);
+    const value = unread === undefined ? parseJson(json) : undefined;
+    if (isRow(value)) {
+      const row = values.push(value) - 1;
+      index.starts[row] = start;
+      index.ends[row] = end;
+      index.lines[row] = line;
+      continue;
+    }
+    const problem = unread ?? describeProblem(json, value);
+    if (problem !== undefined) faults.push({ ...problem, start, end, line });
+  }
+  index.count = values.length;
+  const byteCount = Math.min(at, view.length);
+  const stretch = { index, faults, base, readText: input.readText };
+  const rejects = copyRejects(stretch);
+  const end = { offset: base.offset + byteCount, row: base.row + values.length + rejects.length, line: base.line + lines };
+  return { kind: 'values', isJsonText: true, values, rowCount: values.length, rejects, places: copyPlaces(stretch), end, byteCount };
+}
+
+type Problem = Pick<RowFault, 'code' | 'message'>;
+
+/** What keeps a line from being looked at as text. */
+function checkBytes(line: Buffer, check: { readonly maxRowBytes: number; readonly isValid: boolean }): Problem | undefined {
+  if (line.length > check.maxRowBytes) return { code: 'ROW_TOO_LONG', message: describeLongRow(check.maxRowBytes) };
+  return check.isValid || isUtf8(line) ? undefined : { code: 'ROW_UTF8_INVALID', message: 'the row is not valid UTF-8' };
+}
+
+/** The value of a JSON text; undefined, which no JSON text means, if it is none. */
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isRow(value: unknown): value is Row {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Why a line is no row; undefined for a line of spaces, which is none by right. */
+function describeProblem(json: string, value: unknown): Problem | undefined {
+  if (/^[ \t\r]*$/.test(json)) return undefined;
+  if (value === undefined) return { code: 'ROW_JSON_INVALID', message: describeJsonFault(json) };
+  const kind = value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+  return { code: 'ROW_NOT_AN_OBJECT', message: `the row is ${kind}, not an object` };
+}

@@ -1,0 +1,127 @@
+/** What a format of text must do, and the one loop that reads every such format: stretch after stretch, each ending between two rows. */
+import { setImmediate } from 'node:timers/promises';
+import { SluiceError } from '../errors.ts';
+import type { Position, Reject } from '../rows/batch.ts';
+import type { ByteWindow } from './byte-window.ts';
+import type { CsvDialect } from './csv-scan.ts';
+import type { ReadText } from './row-index.ts';
+import type { Records } from './source.ts';
+
+/** What stands before the first row of a file. */
+export interface Head {
+  /** Names of the fields; undefined where each row names its own. */
+  readonly fields: readonly string[] | undefined;
+  readonly byteCount: number;
+  readonly lines: number;
+}
+
+/** The bytes that a tokenizer works on; they begin at a row's start. */
+export interface TokenizerInput {
+  readonly view: Buffer;
+  readonly base: Position;
+  /** The input ends with the view. */
+  readonly isFinal: boolean;
+  readonly readText: ReadText;
+}
+
+/** Cuts rows off the front of bytes. It may reuse the arrays of one stretch for the next. */
+export interface Tokenizer {
+  /** The rows at the front; `needs_more` if the first one is not whole (never when the input is final), `too_long` if it is longer than allowed. */
+  take(input: TokenizerInput): Records | 'needs_more' | 'too_long';
+  /** A stretch of nothing but a row that was passed over. */
+  refuse(reject: Reject, end: Position, byteCount: number): Records;
+}
+
+export interface StretchLimits {
+  readonly maxRows: number;
+  readonly maxBytes: number;
+}
+
+/** A format of text, with the options it was opened with. */
+export interface TextFormat {
+  readonly name: string;
+  readonly maxRowBytes: number;
+  /** Reads what stands before the first row, which is dropped from the window. `name` is for messages. */
+  readHead(window: ByteWindow, name: string): Promise<Head>;
+  createTokenizer(head: Head, limits: StretchLimits): Tokenizer;
+  /** How quoted newlines are told from the ends of rows; undefined where every newline ends a row. */
+  describeRows(head: Head): CsvDialect | undefined;
+}
+
+/**
+ * Limits of a stretch. 8,192 rows of 32 bytes are 256 KiB: both hold the stretch inside the processor's second-level cache, and one stretch's places are
+ * then 224 KiB.
+ */
+export const stretchLimits: StretchLimits = { maxRows: 8_192, maxBytes: 256 * 1024 };
+
+/** After this many bytes the loop lets other events of its thread run: 20 ms or less, so that a Ctrl-C is heard. */
+const breathBytes = 4 * 1024 * 1024;
+
+export interface Reading {
+  readonly tokenizer: Tokenizer;
+  readonly maxRowBytes: number;
+  /** The place of the window's first byte. */
+  readonly from: Position;
+  /** Reads bytes of the source again; undefined for a stream, whose bytes are kept instead. */
+  readonly reread: ((offset: number, byteCount: number) => string) | undefined;
+  /** Throws once the reading is to stop. */
+  readonly checkCancelled: () => void;
+}
+
+/** Yields the rows of a window from its first byte to its end. The arrays of a stretch are reused once the next one is asked for; its places are not. */
+export async function* readStretches(window: ByteWindow, reading: Reading): AsyncGenerator<Records, void, undefined> {
+  let position = reading.from;
+  let sinceBreath = 0;
+  for (;;) {
+    reading.checkCancelled();
+    await window.refill();
+    if (window.byteCount === 0) return;
+    const text = holdText(window.view(), position.offset, reading.reread);
+    const { isFinal } = window;
+    const taken = reading.tokenizer.take({ view: window.view(), base: position, isFinal, readText: text.read });
+    if (taken === 'needs_more') {
+      if (isFinal) throw new SluiceError('SLUICE_INTERNAL', `the last row at byte ${position.offset} was not read`);
+      await window.fill();
+      continue;
+    }
+    const records = taken === 'too_long' ? await passLongRow(window, position, reading) : taken;
+    try {
+      yield records;
+    } finally {
+      text.release(records.byteCount);
+    }
+    if (taken !== 'too_long') window.advance(records.byteCount);
+    position = records.end;
+    sinceBreath += records.byteCount;
+    if (sinceBreath >= breathBytes) {
+      sinceBreath = 0;
+      await setImmediate();
+    }
+  }
+}
+
+/** What is wrong with a row over the limit. */
+export function describeLongRow(maxRowBytes: number): string {
+  return `the row is longer than ${maxRowBytes} bytes`;
+}
+
+async function passLongRow(window: ByteWindow, base: Position, reading: Reading): Promise<Records> {
+  const byteCount = await window.skipLine();
+  const message = describeLongRow(reading.maxRowBytes);
+  const end = { offset: base.offset + byteCount, row: base.row + 1, line: base.line + 1 };
+  return reading.tokenizer.refuse({ code: 'ROW_TOO_LONG', message, ...base }, end, byteCount);
+}
+
+/** Text of a stretch: out of its bytes while they are there, afterwards out of the source or out of a copy. */
+export function holdText(view: Buffer, offset: number, reread: Reading['reread']): { read: ReadText; release: (byteCount: number) => void } {
+  let held: Buffer | undefined = view;
+  return {
+    read: (start, end) => {
+      if (held !== undefined) return held.toString('utf8', start, end);
+      return reread === undefined ? '' : reread(offset + start, end - start);
+    },
+    release: (byteCount) => {
+      held = reread === undefined ? Buffer.from(view.subarray(0, byteCount)) : undefined;
+    },
+  };
+}

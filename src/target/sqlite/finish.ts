@@ -1,0 +1,124 @@
+/** The two ends of a load on SQLite: what is made before the first row, and what is put right after the last. Each step is one transaction and may be run again. */
+import { SluiceError } from '../../errors.ts';
+import { ledgerDdl } from '../../ledger/schema.ts';
+import { forgetIndex, recordIndex } from '../../ledger/statements.ts';
+import type { Decision, Statement, TablePlan } from '../driver.ts';
+import { quoteIdentifier } from '../sql-text.ts';
+import { prepareOnce, transactSqlite, waitForLock, type SqliteFile } from './connect.ts';
+import { isBusy } from './errors.ts';
+import { findTable, isFreshFile, readDependents } from './schema.ts';
+
+/** Runs statements inside the caller's transaction; one that changes another number of rows than it must ends it. */
+export function runStatements(link: SqliteFile, statements: readonly Statement[]): readonly number[] {
+  return statements.map((statement) => {
+    const changes = Number(prepareOnce(link, statement.sql).run(...statement.parameters).changes);
+    if (statement.mustChange !== undefined && changes !== statement.mustChange) {
+      throw new SluiceError('SLUICE_FENCED', `The ledger in ${link.file} was changed by another process at the same moment.`, { hint: 'Run the same command again.' });
+    }
+    return changes;
+  });
+}
+
+/** Sets the journal that the plan chose; `TRUNCATE` counts for one connection, WAL for the file. */
+export async function setJournal(link: SqliteFile, plan: TablePlan): Promise<void> {
+  const wait = { lockTimeoutMs: link.lockTimeoutMs };
+  if (plan.settings['journal'] === 'truncate') {
+    if (isFreshFile(link)) link.db.exec(`PRAGMA page_size = ${String(Number(plan.settings['pageSize']))}`);
+    await waitForLock(link.file, wait, () => link.db.exec('PRAGMA journal_mode = TRUNCATE'));
+  }
+  link.db.exec('PRAGMA synchronous = FULL');
+}
+
+/** Ledger, the load's records, its table, and the indexes that are put off: recorded and dropped in the same transaction, so no moment knows of only one. */
+export async function prepareLoad(link: SqliteFile, load: { readonly id: string; readonly plan: TablePlan }, records: readonly Statement[]): Promise<void> {
+  const { id, plan } = load;
+  await setJournal(link, plan);
+  await transactSqlite(link, () => {
+    for (const ddl of ledgerDdl) link.db.exec(ddl);
+    runStatements(link, records);
+    for (const ddl of plan.ddl) link.db.exec(ddl);
+    for (const index of plan.deferredIndexes) {
+      runStatements(link, [recordIndex(id, index)]);
+      link.db.exec(`DROP INDEX IF EXISTS ${quoteIdentifier(index.name)}`);
+    }
+  });
+}
+
+/** Makes the put-off indexes again, publishes a replaced table, and turns a fresh file to WAL. */
+export async function finishLoad(link: SqliteFile, load: { readonly id: string; readonly plan: TablePlan; readonly isComplete: boolean }): Promise<readonly Decision[]> {
+  const decisions: Decision[] = [];
+  const deferred = link.db.prepare('SELECT name, ddl FROM sluice_deferred_indexes WHERE load = ? ORDER BY name').all(load.id);
+  for (const row of deferred) {
+    await restoreIndex(link, load.id, { name: String(row['name']), ddl: String(row['ddl']) });
+    decisions.push({ what: 'index restored', choice: String(row['name']), why: 'it was dropped for the load' });
+  }
+  if (!load.isComplete) return decisions;
+  if (load.plan.mode === 'replace' && findTable(link, load.plan.writesTo) !== undefined) await publishTable(link, load.plan);
+  if (load.plan.settings['journal'] === 'truncate') decisions.push(await turnToWal(link));
+  return decisions;
+}
+
+async function restoreIndex(link: SqliteFile, load: string, index: { readonly name: string; readonly ddl: string }): Promise<void> {
+  await transactSqlite(link, () => {
+    const exists = link.db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?`).get(index.name) !== undefined;
+    if (!exists) link.db.exec(index.ddl);
+    runStatements(link, [forgetIndex(load, index.name)]);
+  });
+}
+
+/** Swaps the new table for the old one: readers see the one or the other. Indexes and triggers are made again by their own statements. */
+async function publishTable(link: SqliteFile, plan: TablePlan): Promise<void> {
+  // Neither pragma works inside a transaction. Without the first, DROP TABLE would delete the rows of child tables;
+  // without the second, RENAME would rewrite the statements of views and foreign keys that name the table.
+  link.db.exec('PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON');
+  try {
+    await transactSqlite(link, () => {
+      swapTable(link, plan);
+      checkChildren(link, plan.table);
+    });
+  } finally {
+    link.db.exec('PRAGMA foreign_keys = ON; PRAGMA legacy_alter_table = OFF');
+  }
+}
+
+function swapTable(link: SqliteFile, plan: TablePlan): void {
+  const indexes = link.db.prepare(`SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL`).all(plan.table);
+  const triggers = readDependents(link, plan.table).filter((trigger) => !trigger.name.startsWith('sluice_'));
+  link.db.exec(`DROP TABLE IF EXISTS ${quoteIdentifier(plan.table)}`);
+  link.db.exec(`ALTER TABLE ${quoteIdentifier(plan.writesTo)} RENAME TO ${quoteIdentifier(plan.table)}`);
+  for (const index of indexes) link.db.exec(String(index['sql']));
+  for (const trigger of triggers) link.db.exec(trigger.sql);
+}
+
+/** Rows of other tables must not point at rows that the new table does not have. */
+function checkChildren(link: SqliteFile, table: string): void {
+  const children = link.db
+    .prepare(`SELECT DISTINCT m.name FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' AND f."table" = ? COLLATE NOCASE`)
+    .all(table);
+  for (const child of children) {
+    const name = String(child['name']);
+    const broken = link.db.prepare(`PRAGMA foreign_key_check(${quoteIdentifier(name)})`).all().filter((row) => String(row['parent']).toLowerCase() === table.toLowerCase());
+    if (broken.length > 0) {
+      throw new SluiceError('SLUICE_TARGET_FAILED', `${String(broken.length)} rows of ${name} refer to rows that the new ${table} does not have; the old table stays.`, {
+        hint: `Mend ${name} (or the input), then resume: the rows are loaded already.`,
+      });
+    }
+  }
+}
+
+/** Readers that are in the file at this moment keep it from turning to WAL; then it stays with its rollback journal, which is as safe. */
+const walWaitMs = 2_000;
+
+async function turnToWal(link: SqliteFile): Promise<Decision> {
+  const deadline = performance.now() + walWaitMs;
+  for (;;) {
+    try {
+      link.db.exec('PRAGMA journal_mode = WAL');
+      return { what: 'journal afterwards', choice: 'WAL', why: 'readers and a writer do not wait for each other' };
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      if (performance.now() >= deadline) return { what: 'journal afterwards', choice: 'rollback journal', why: 'another connection has the file open, so it could not turn to WAL' };
+    }
+    await new Promise((resume) => setTimeout(resume, 20));
+  }
+}

@@ -1,0 +1,167 @@
+/** The SQLite driver: one file, one writer at a time. Puts the pieces of this folder behind the driver contract. */
+import { SluiceError } from '../../errors.ts';
+import type { Batch, Reject } from '../../rows/batch.ts';
+import type { Scalar } from '../../rows/schema.ts';
+import { selectShard } from '../../ledger/statements.ts';
+import type {
+  Capabilities,
+  CommitOptions,
+  Connection,
+  ConnectOptions,
+  Decision,
+  Driver,
+  IndexRequest,
+  IndexResult,
+  Mark,
+  Outcome,
+  RejectKeeping,
+  ResultRow,
+  SearchAnswer,
+  SearchRequest,
+  Statement,
+  TableDescription,
+  TablePlan,
+  TableRequest,
+} from '../driver.ts';
+import { commitBatch } from './commit.ts';
+import { openSqlite, prepareOnce, transactSqlite, waitForLock, type SqliteFile } from './connect.ts';
+import { finishLoad, prepareLoad, runStatements, setJournal } from './finish.ts';
+import { countTable, digestTable, findMissing } from './keys.ts';
+import { maxParameters, planSqliteTable, type SqliteSettings } from './plan.ts';
+import { describeTable } from './schema.ts';
+import type { TableWriter } from './write.ts';
+
+export const sqliteCapabilities: Capabilities = {
+  name: 'sqlite',
+  maxParameters,
+  // SQLITE_MAX_SQL_LENGTH, as compiled in by default.
+  maxStatementBytes: 1_000_000_000,
+  supportsTransactions: true,
+  supportsUpsert: true,
+  supportsReplace: true,
+  supportsDeferredIndexes: true,
+  supportsSearch: true,
+  writers: 1,
+};
+
+/** The statements and settings of the load that this connection commits for. */
+interface Begun {
+  readonly writer: TableWriter;
+  readonly keeping: RejectKeeping;
+}
+
+class SqliteConnection implements Connection {
+  readonly capabilities: Capabilities = sqliteCapabilities;
+  readonly #link: SqliteFile;
+  readonly #options: ConnectOptions;
+  #begun: Begun | undefined;
+
+  constructor(link: SqliteFile, options: ConnectOptions) {
+    this.#link = link;
+    this.#options = options;
+  }
+
+  async describe(table: string): Promise<TableDescription | undefined> {
+    return this.#read(() => describeTable(this.#link, table));
+  }
+
+  async planTable(request: TableRequest): Promise<TablePlan> {
+    return this.#read(() => planSqliteTable(this.#link, request));
+  }
+
+  async query(statement: Statement): Promise<readonly ResultRow[]> {
+    return this.#read(() => {
+      const prepared = prepareOnce(this.#link, statement.sql);
+      prepared.setReadBigInts(true);
+      return prepared.all(...statement.parameters).map(narrowIntegers);
+    });
+  }
+
+  async transact(statements: readonly Statement[], options: CommitOptions = {}): Promise<readonly number[]> {
+    return transactSqlite(this.#link, () => runStatements(this.#link, statements), options.signal);
+  }
+
+  async prepare(load: string, plan: TablePlan, records: readonly Statement[]): Promise<void> {
+    await prepareLoad(this.#link, { id: load, plan }, records);
+  }
+
+  async begin(_load: string, plan: TablePlan, keeping: RejectKeeping): Promise<void> {
+    await setJournal(this.#link, plan);
+    const description = await this.#read(() => describeTable(this.#link, plan.writesTo));
+    if (description === undefined) {
+      throw new SluiceError('SLUICE_TABLE_UNKNOWN', `The table ${plan.writesTo} is gone from ${this.#link.file} since the load began.`, {
+        hint: 'Load again with --again.',
+      });
+    }
+    const declaredTypes = plan.columns.map((column) => description.columns.find((found) => found.name === column.name)?.declaredType ?? '');
+    this.#begun = { writer: { link: this.#link, plan, settings: plan.settings as SqliteSettings, declaredTypes }, keeping };
+  }
+
+  async commit(batch: Batch, rejects: readonly Reject[], mark: Mark, options: CommitOptions = {}): Promise<Outcome> {
+    const begun = this.#begun;
+    if (begun === undefined) throw new SluiceError('SLUICE_INTERNAL', 'commit was called on a connection before begin.');
+    return commitBatch({ ...begun, batch, rejects, mark, signal: options.signal });
+  }
+
+  async settle(mark: Mark): Promise<'landed' | 'not_landed' | 'fenced'> {
+    const rows = await this.query(selectShard(mark.load, mark.shard));
+    const row = rows[0];
+    if (row === undefined || Number(row['epoch']) !== mark.epoch) return 'fenced';
+    // With the mark's epoch still in force the position is either the one before or the one after it; an empty last commit shows in the state alone.
+    const isThere = Number(row['next_offset']) === mark.to.offset && Number(row['next_row']) === mark.to.row;
+    return isThere && (!mark.isLast || row['state'] === 'done') ? 'landed' : 'not_landed';
+  }
+
+  async finish(load: string, plan: TablePlan, isComplete: boolean): Promise<readonly Decision[]> {
+    this.#begun = undefined;
+    return finishLoad(this.#link, { id: load, plan, isComplete });
+  }
+
+  async countRows(table: string): Promise<number> {
+    return this.#read(() => countTable(this.#link, table));
+  }
+
+  async digestKeys(table: string, key: readonly string[]): Promise<{ readonly rows: number; readonly digest: string }> {
+    return this.#read(() => digestTable(this.#link, table, key));
+  }
+
+  async missingKeys(table: string, key: readonly string[], keys: readonly (readonly Scalar[])[]): Promise<readonly number[]> {
+    return this.#read(() => findMissing(this.#link, { table, key }, keys));
+  }
+
+  async buildIndex(request: IndexRequest): Promise<IndexResult> {
+    const { buildVectorIndex } = await import('./vector-index.ts');
+    return buildVectorIndex(this.#link.file, request);
+  }
+
+  async search(request: SearchRequest): Promise<SearchAnswer> {
+    const { searchVectors } = await import('./search.ts');
+    return this.#read(() => searchVectors(this.#link.db, this.#link.file, request));
+  }
+
+  async close(): Promise<void> {
+    if (this.#link.db.isOpen) this.#link.db.close();
+  }
+
+  /** Reads wait for locks too: with a rollback journal a commit of another connection keeps readers out for its moment. */
+  async #read<Result>(work: () => Result): Promise<Result> {
+    return waitForLock(this.#link.file, { lockTimeoutMs: this.#link.lockTimeoutMs, signal: this.#options.signal }, work);
+  }
+}
+
+/** Integers that a double holds exactly come as numbers, others as bigint. */
+function narrowIntegers(row: Record<string, unknown>): ResultRow {
+  const narrowed: Record<string, string | number | bigint | Uint8Array | null> = {};
+  for (const [name, value] of Object.entries(row)) {
+    const isSmall = typeof value === 'bigint' && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
+    narrowed[name] = isSmall ? Number(value) : (value as string | number | bigint | Uint8Array | null);
+  }
+  return narrowed;
+}
+
+/** `sqlite:FILE` */
+export const driver: Driver = {
+  schemes: ['sqlite'],
+  capabilities: sqliteCapabilities,
+  connect: async (url: string, options: ConnectOptions = {}): Promise<Connection> => new SqliteConnection(await openSqlite(url, options), options),
+};

@@ -1,0 +1,85 @@
+/** Compares a target with its ledger: sums, shards, indexes, row counts, and the digest of all keys. Reads only. */
+import { addDigest, formatDigest, parseDigest } from '../ledger/digest.ts';
+import { readLoads, type LedgerLoad } from '../ledger/reading.ts';
+import type { VerifyCheck, VerifyReport } from '../load/options.ts';
+import { parseRunPlan, type RunPlan } from '../load/run-plan.ts';
+import { chooseLoad } from '../load/session.ts';
+import { openLedger } from '../load/status.ts';
+import { checkLedger } from '../load/verify-load.ts';
+import { SluiceError } from '../errors.ts';
+import type { Connection } from '../target/driver.ts';
+import { findMissingRows } from './missing-rows.ts';
+
+/** What to verify. */
+export interface VerifyOptions {
+  /** Target URL. */
+  readonly in: string;
+  /** A load by id or label: its table is verified. */
+  readonly load?: string | undefined;
+  /** A table; that of the newest load by default. */
+  readonly table?: string | undefined;
+}
+
+/** The loads that made a table what it is, and what it held before them. */
+interface History {
+  readonly table: string;
+  readonly loads: readonly LedgerLoad[];
+  readonly run: RunPlan;
+}
+
+/**
+ * Verifies the table of a load: every load into it is balanced and complete, and the table holds as many rows, with the keys, that they account for.
+ * @throws SLUICE_LOAD_UNKNOWN, SLUICE_TABLE_UNKNOWN
+ */
+export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  const connection = await openLedger(options.in);
+  try {
+    const history = await readHistory(connection, options);
+    const checks: VerifyCheck[] = [];
+    for (const load of history.loads) {
+      for (const one of await checkLedger(connection, load)) checks.push({ ...one, name: `${load.load}: ${one.name}` });
+    }
+    checks.push(...(await checkTable(connection, history)));
+    const isOk = checks.every((one) => one.isOk);
+    const differences = isOk ? [] : await findMissingRows(connection, history.loads);
+    return { schema: 1, isOk, table: history.table, loads: history.loads.map((load) => load.load), checks, differences };
+  } finally {
+    await connection.close();
+  }
+}
+
+/** The loads since the table was last replaced, or since what it held is known; loads that never became a table's content are left out. */
+async function readHistory(connection: Connection, options: VerifyOptions): Promise<History> {
+  const named = options.table === undefined ? await chooseLoad(connection, options.load) : undefined;
+  const table = options.table ?? named?.table ?? '';
+  const all = await readLoads(connection, table);
+  const newest = all.at(-1);
+  if (newest === undefined || (await connection.describe(table)) === undefined) {
+    throw new SluiceError('SLUICE_TABLE_UNKNOWN', newest === undefined ? `No load into a table ${table} is in the ledger.` : `The table ${table} is gone.`, {
+      hint: 'sluice status --in … lists the loads and their tables.',
+    });
+  }
+  const published = all.findLastIndex((load) => load.mode === 'replace' && load.state === 'done');
+  const since = all.filter((load, index) => index >= published && (load.mode !== 'replace' || load.state === 'done'));
+  const loads = since.length > 0 ? since : [newest];
+  return { table, loads, run: parseRunPlan((loads.at(-1) ?? newest).plan, newest.load) };
+}
+
+async function checkTable(connection: Connection, { table, loads, run }: History): Promise<readonly VerifyCheck[]> {
+  const first = loads[0];
+  if (first === undefined || first.baseRows === undefined) return [];
+  const expected = first.baseRows + loads.reduce((sum, load) => sum + load.added, 0);
+  const canDigest = first.baseDigest !== undefined && loads.every((load) => parseRunPlan(load.plan, load.load).table.settings['tracksKeys'] === true);
+  if (!canDigest || first.baseDigest === undefined) {
+    const found = await connection.countRows(table);
+    return [rowCheck(expected, found), { name: 'key digest', isOk: true, expected: 'not kept', found: 'the table has no key that could be digested' }];
+  }
+  const digest = parseDigest(first.baseDigest);
+  for (const load of loads) addDigest(digest, load.digest);
+  const found = await connection.digestKeys(table, run.table.key);
+  return [rowCheck(expected, found.rows), { name: 'key digest', isOk: formatDigest(digest) === found.digest, expected: formatDigest(digest), found: found.digest }];
+}
+
+function rowCheck(expected: number, found: number): VerifyCheck {
+  return { name: 'rows in the table', isOk: expected === found, expected: expected.toLocaleString('en'), found: found.toLocaleString('en') };
+}
