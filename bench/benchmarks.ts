@@ -6,6 +6,8 @@ export interface Entry {
   readonly key: string;
   readonly trial: string;
   readonly rows: number;
+  /** A module of this folder that the trial's process loads first. */
+  readonly preload?: string;
 }
 
 /** Medians of a trial's runs. */
@@ -142,6 +144,27 @@ export const benchmarks: readonly Benchmark[] = [
     isHeavy: true,
     entries: [{ key: 'sluice', trial: 'sluice-vectors', rows: million }],
     bars: [{ what: 'peak memory, 10⁶ × 384-d JSONL', sluice: (of) => get(of, 'sluice').peakRssMb, bar: { atMost: 300 }, unit: 'MB' }],
+  },
+  {
+    name: 'ledger',
+    entries: [
+      { key: 'sluice', trial: 'sluice-csv', rows: 10 * million },
+      { key: 'limit', trial: 'sluice-csv', rows: 10 * million, preload: 'ledger-off.ts' },
+    ],
+    bars: [rateBar('10⁷ small CSV rows, ledger in every commit, beside once a shard', 0.98)],
+  },
+  {
+    name: 'index',
+    entries: pairOf('index', 100_000),
+    bars: [rateBar('index build, 100,000 × 384, beside usearch called directly', 0.95)],
+  },
+  {
+    name: 'search',
+    entries: [{ key: 'sluice', trial: 'sluice-search', rows: definitions }],
+    bars: [
+      figureBar('search, 117,791 × 384, HNSW, warm: p50', 'p50Ms', { bar: { atMost: 3 }, unit: 'ms' }),
+      figureBar('search, 117,791 × 384, HNSW: recall@10', 'recall', { bar: { atLeast: 0.95 }, unit: 'of 1' }),
+    ],
   },
   {
     name: 'resume',

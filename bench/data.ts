@@ -96,8 +96,10 @@ function* mapLines<Row>(rows: Iterable<Row>, format: (row: Row) => string): Gene
   for (const row of rows) yield format(row);
 }
 
+export type RecipeName = 'csv' | 'jsonl' | 'vectors';
+
 /** Every input, by name. */
-export const recipes = {
+const recipes: Readonly<Record<RecipeName, Recipe>> = {
   csv: {
     file: (rows) => `small-${rows}.csv`,
     header: 'id,name,age\n',
@@ -113,9 +115,7 @@ export const recipes = {
     header: '',
     lines: (rows) => mapLines(makeVectorRows(rows), formatVectorRow),
   },
-} as const satisfies Record<string, Recipe>;
-
-export type RecipeName = keyof typeof recipes;
+};
 
 /** The path of an input with that many rows, made now if it is not there. */
 export function provideData(name: RecipeName, rows: number): string {

@@ -44,7 +44,7 @@ export function openWriter(database: string): DatabaseSync {
 }
 
 /** `INSERT` of {@link rowsPerStatement} rows, or of one. */
-function prepareInsert(db: DatabaseSync, columns: number, rows: number): StatementSync {
+export function prepareInsert(db: DatabaseSync, columns: number, rows: number): StatementSync {
   const row = `(${Array.from({ length: columns }, () => '?').join(',')})`;
   return db.prepare(`INSERT INTO rows VALUES ${Array.from({ length: rows }, () => row).join(',')}`);
 }

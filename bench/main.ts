@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- NAME … --runs 5 --warmups 1 --scale 1]`: measures sluice beside its limits and prints whether each bar is met.
+ * `npm run bench [-- NAME … --runs 5 --warmups 1 --scale 1 --results FOLDER]`: measures sluice beside its limits and prints whether each bar is met.
  * Every run is a process of its own and the sides of a benchmark take turns, so that what else the machine does strikes both.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,7 +10,6 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { benchmarks, summarise } from './benchmarks.ts';
 import type { Benchmark, Entry } from './benchmarks.ts';
-import { indexBenchmarks } from './index-benchmarks.ts';
 import { printSamples, printVerdicts } from './print.ts';
 import { findTrial } from './trial-list.ts';
 import { explainShellAbsence } from './trials.ts';
@@ -24,9 +23,9 @@ interface Options {
   readonly runs: number;
   readonly warmups: number;
   readonly scale: number;
+  /** Folder of the results file. */
+  readonly results: string;
 }
-
-const all: readonly Benchmark[] = [...benchmarks, ...indexBenchmarks];
 
 /** A count from the command line, at least `least`. */
 function readNumber(text: string, flag: string, least: number): number {
@@ -42,31 +41,39 @@ function readOptions(): Options {
       runs: { type: 'string', default: '5' },
       warmups: { type: 'string', default: '1' },
       scale: { type: 'string', default: '1' },
+      results: { type: 'string', default: path.join(import.meta.dirname, 'results') },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const unknown = positionals.filter((name) => !all.some((benchmark) => benchmark.name === name));
+  const unknown = positionals.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name));
   if (values.help || unknown.length > 0) {
-    const names = all.map((benchmark) => (benchmark.isHeavy === true ? `${benchmark.name} (only when named)` : benchmark.name));
+    const names = benchmarks.map((benchmark) => (benchmark.isHeavy === true ? `${benchmark.name} (only when named)` : benchmark.name));
     process.stdout.write(
       `${unknown.length > 0 ? `no benchmark is called ${unknown.join(', ')}\n` : ''}bench [NAME …] [--runs 5] [--warmups 1] [--scale 1]\n  ${names.join(', ')}\n`,
     );
     process.exit(values.help ? 0 : 2);
   }
   const runs = readNumber(values.runs, 'runs', 1);
-  return { names: positionals, runs, warmups: readNumber(values.warmups, 'warmups', 0), scale: readNumber(values.scale, 'scale', 1e-6) };
+  return {
+    names: positionals,
+    runs,
+    warmups: readNumber(values.warmups, 'warmups', 0),
+    scale: readNumber(values.scale, 'scale', 1e-6),
+    results: values.results,
+  };
 }
 
 /** Rows of an entry at the scale asked for; WordNet has as many as it has. */
 function scaleRows(entry: Entry, scale: number): number {
-  const isFixed = entry.trial === 'sluice-wordnet' || entry.trial === 'sluice-warm-cache';
+  const isFixed = ['sluice-wordnet', 'sluice-warm-cache', 'sluice-search'].includes(entry.trial);
   return isFixed ? entry.rows : Math.max(1, Math.round(entry.rows * scale));
 }
 
 /** One run of a trial in a process of its own. */
 function runTrial(entry: Entry, rows: number): Sample {
   const script = path.join(import.meta.dirname, 'trial.ts');
-  const done = spawnSync(process.execPath, [script, entry.trial, String(rows)], { encoding: 'utf8', timeout: runTimeoutMs });
+  const preload = entry.preload === undefined ? [] : ['--import', path.join(import.meta.dirname, entry.preload)];
+  const done = spawnSync(process.execPath, [...preload, script, entry.trial, String(rows)], { encoding: 'utf8', timeout: runTimeoutMs });
   if (done.status !== 0) throw new Error(`${entry.trial} with ${rows} rows ended with ${done.status ?? done.signal}:\n${done.stderr}`);
   return JSON.parse(done.stdout.trimEnd().split('\n').at(-1) ?? '') as Sample;
 }
@@ -110,7 +117,7 @@ function describeMachine(): Readonly<Record<string, string | number>> {
 }
 
 const options = readOptions();
-const chosen = all.filter((benchmark) =>
+const chosen = benchmarks.filter((benchmark) =>
   options.names.length === 0 ? benchmark.isHeavy !== true : options.names.includes(benchmark.name),
 );
 const results: Record<string, unknown> = {};
@@ -123,9 +130,11 @@ for (const found of chosen) {
   isAllMet = printVerdicts(benchmark, summaries) && isAllMet;
   results[benchmark.name] = { samples: Object.fromEntries(samples), summaries };
 }
-const folder = path.join(import.meta.dirname, 'results');
-mkdirSync(folder, { recursive: true });
-const file = path.join(folder, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`);
-writeFileSync(file, `${JSON.stringify({ schema: 1, machine: describeMachine(), options, results }, null, 2)}\n`);
+mkdirSync(options.results, { recursive: true });
+const file = path.join(options.results, `${new Date().toISOString().replaceAll(/[:.]/g, '-')}.json`);
+writeFileSync(
+  file,
+  `${JSON.stringify({ schema: 1, machine: describeMachine(), runs: options.runs, warmups: options.warmups, scale: options.scale, results }, null, 2)}\n`,
+);
 process.stdout.write(`\n${path.relative(process.cwd(), file)} has all of it\n`);
 process.exitCode = isAllMet ? 0 : 1;

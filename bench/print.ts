@@ -22,18 +22,20 @@ function printTable(rows: readonly (readonly string[])[]): void {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-/** Each trial's median rate, its lowest and highest, its memory. */
+/** Each trial's median rate, its lowest and highest, its rate by processor time (which other work on the machine hardly changes), its memory. */
 export function printSamples(benchmark: Benchmark, samples: ReadonlyMap<string, readonly Sample[]>): void {
   process.stdout.write(`\n${benchmark.name}\n`);
   const rows = [...samples].map(([key, runs]) => {
     const rates = runs.map((run) => (run.rows / run.ms) * 1000);
     const memory = takeMedian(runs.map((run) => run.peakRssBytes / 1e6));
     const spread = `${formatNumber(Math.min(...rates))} … ${formatNumber(Math.max(...rates))}`;
+    const perCpu = takeMedian(runs.map((run) => (run.rows / run.cpuMs) * 1000));
     return [
       `  ${key}`,
       `${formatNumber(takeMedian(rates))} rows/s`,
       spread,
       `${runs.length} runs`,
+      Number.isFinite(perCpu) ? `${formatNumber(perCpu)} rows/CPU-s` : '',
       memory > 0 ? `${formatNumber(memory)} MB` : '',
     ];
   });

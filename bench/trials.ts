@@ -1,6 +1,6 @@
 /** Every trial, as data: a piece of work that runs in a process of its own, counts in the database what it wrote, and answers with figures. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
@@ -108,7 +108,8 @@ const shellImport: Trial = {
       const done = spawnSync('sqlite3', ['-bail', database], { input: `${script.join('\n')}\n`, encoding: 'utf8' });
       if (done.status !== 0) throw new Error(`sqlite3 failed: ${done.stderr}`);
     });
-    return { rows: countRows(database, 'rows', rows), ...times, peakRssBytes: 0, settings: { ...durability }, figures: {} };
+    // The processor time and memory of another process are not known here.
+    return { rows: countRows(database, 'rows', rows), ms: times.ms, cpuMs: 0, peakRssBytes: 0, settings: { ...durability }, figures: {} };
   },
 };
 
@@ -123,6 +124,7 @@ export const limitTrials: Readonly<Record<string, Trial>> = {
 
 /** An empty folder beside the inputs, on the same disk, for one run. */
 export async function useFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
+  mkdirSync(dataFolder, { recursive: true });
   const folder = mkdtempSync(path.join(dataFolder, 'run-'));
   try {
     return await work(folder);

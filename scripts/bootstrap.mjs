@@ -20,7 +20,7 @@ const tasks = {
   test: 'scripts/test.ts',
   check: 'scripts/check.ts',
   unit: 'scripts/unit.ts',
-  simulate: 'scripts/simulate.ts',
+  simulate: 'test/simulate/main.ts',
   bench: 'bench/main.ts',
   format: 'scripts/format.ts',
   build: 'scripts/build.ts',

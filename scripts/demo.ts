@@ -11,13 +11,13 @@ const source = 'data/wordnet.jsonl';
 const target = 'sqlite:data/wordnet.db';
 const table = 'definitions';
 
-/** Words of the definitions, a description without them, and a filter. */
+/** The words of a definition, a description without them, and a filter. */
 const commands: readonly (readonly string[])[] = [
   ['load', source, '--to', target, '--table', table, '--key', 'id', '--embed', 'text', '--with', 'hash'],
   ['verify', '--in', target],
   ['search', 'heart attack', '--in', target, '--table', table, '-k', '5'],
-  ['search', 'a small boat moved by paddles', '--in', target, '--table', table, '-k', '5'],
-  ['search', 'to speak very quietly', '--in', target, '--table', table, '-k', '5', '--where', "pos = 'v'"],
+  ['search', 'small boat propelled with a paddle', '--in', target, '--table', table, '-k', '5'],
+  ['search', 'speak softly in a low voice', '--in', target, '--table', table, '-k', '5', '--where', "pos = 'v'"],
 ];
 
 /** The command as it would be typed. */

@@ -32,9 +32,10 @@ export interface CommandSpec {
   readonly groups: readonly OptionGroup[];
   /** What it does, and the command that does it. */
   readonly examples: readonly (readonly [what: string, command: string])[];
-  open(): Promise<CommandRunner>;
+  readonly open: () => Promise<CommandRunner>;
 }
 
+/** `plan` takes all that `load` takes, so that one becomes the other by changing a word. */
 const loadGroups = [targetGroup, sourceGroup, columnGroup, embedGroup, speedGroup, safetyGroup];
 const loadArgument = { argument: '[load]', usage: '[load]', argumentHelp: 'id or label of a load (default: the newest that fits)' };
 const fromArgument = { argument: '[from...]', usage: '<from...>', argumentHelp: 'files to read, or - for stdin' };
@@ -49,7 +50,10 @@ export const commands: readonly CommandSpec[] = [
     waiting: 'planning',
     groups: [...loadGroups, loadOutputGroup],
     examples: [
-      ['texts with vectors, ready to search', 'sluice load docs.jsonl --to sqlite:library.db --table docs --key id --embed text --with hash'],
+      [
+        'texts with vectors, ready to search',
+        'sluice load docs.jsonl --to sqlite:library.db --table docs --key id --embed text --with hash',
+      ],
       ['rows from another program', 'cat rows.csv | sluice load - --format csv --to sqlite:library.db --table people'],
       ['new rows in, known keys updated', 'sluice load people.csv --to sqlite:library.db --table people --key id --mode upsert'],
     ],
@@ -71,13 +75,16 @@ export const commands: readonly CommandSpec[] = [
     name: 'search',
     argument: '[query]',
     usage: '<query>',
-    argumentHelp: 'the text to search for',
+    argumentHelp: 'a text, or a vector as a JSON array',
     summary: 'find the rows nearest to a text',
     waiting: 'searching',
     groups: [searchGroup, searchOutputGroup],
     examples: [
       ['the five nearest rows', 'sluice search "heart attack" --in sqlite:library.db --table docs -k 5'],
-      ['nouns only, and how they were found', `sluice search "heart attack" --in sqlite:library.db --table docs --where "pos = 'n'" --explain`],
+      [
+        'nouns only, and how they were found',
+        `sluice search "heart attack" --in sqlite:library.db --table docs --where "pos = 'n'" --explain`,
+      ],
     ],
     open: async () => (await import('./search.ts')).runSearch,
   },

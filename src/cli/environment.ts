@@ -4,7 +4,7 @@ import type { OptionValue } from './invocation.ts';
 import { parseSwitch } from './values.ts';
 
 /** What must be known of an option to read it from the environment; commander's `Option` fits. */
-export interface EnvironmentOption {
+interface EnvironmentOption {
   readonly long?: string | undefined;
   readonly short?: string | undefined;
   readonly negate: boolean;
@@ -12,14 +12,14 @@ export interface EnvironmentOption {
   attributeName(): string;
 }
 
-export interface EnvironmentValue {
+interface EnvironmentValue {
   readonly attribute: string;
   readonly name: string;
   readonly value: OptionValue;
 }
 
 /** The variable for an option: `SLUICE_` and its name in capitals. */
-export function nameVariable(option: EnvironmentOption): string {
+function nameVariable(option: EnvironmentOption): string {
   const name = (option.long ?? option.short ?? '').replace(/^-+/, '');
   return `SLUICE_${name.toUpperCase().replaceAll('-', '_')}`;
 }

@@ -5,7 +5,7 @@ import type { Colors, Terminal } from './terminal.ts';
 import { toJsonLine } from './json-line.ts';
 
 /** What a person or a program is told of an error. */
-export interface FailureText {
+interface FailureText {
   readonly code: string;
   readonly message: string;
   readonly hint: string | undefined;

@@ -8,7 +8,7 @@ const interruptedExitCode = 130;
  */
 const samePressMs = 100;
 
-export interface InterruptWatch {
+interface InterruptWatch {
   /** Aborted by the first interrupt. */
   readonly signal: AbortSignal;
   /** Gives signals back to their default: the end of the process. */

@@ -1,11 +1,11 @@
 /** Values as one line of JSON, exact: 64-bit integers keep their digits, bytes become base64, vectors become arrays. */
 
 interface RawJson {
-  rawJSON(text: string): unknown;
+  readonly rawJSON: (text: string) => unknown;
 }
 
 // In every Node that sluice runs on; missing in the library types of TypeScript.
-const { rawJSON } = JSON as typeof JSON & RawJson;
+const json = JSON as typeof JSON & RawJson;
 
 /** Serialises to one line, with its line feed. */
 export function toJsonLine(value: unknown): string {
@@ -19,7 +19,7 @@ export function toJsonText(value: unknown): string {
 
 /** A Buffer has become `{type, data}` by the time a replacer sees it, so the holder is asked for the value itself. */
 function replaceValue(this: unknown, key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return rawJSON(value.toString());
+  if (typeof value === 'bigint') return json.rawJSON(value.toString());
   const original = (this as Readonly<Record<string, unknown>>)[key];
   if (original instanceof Uint8Array) return Buffer.from(original.buffer, original.byteOffset, original.byteLength).toString('base64');
   if (original instanceof Float32Array || original instanceof Float64Array) return Array.from(original);

@@ -4,30 +4,36 @@ import type { Counts, LoadReport } from '../load/options.ts';
 import { layoutFailure } from './failure.ts';
 import { describeCause } from './progress-block.ts';
 import { formatBytes, formatCount, formatCountOf, formatElapsed, formatRate, formatShare } from './quantity.ts';
+import { describeDecisions, layoutItems, omitDecided } from './item-list.ts';
+import type { Item } from './item-list.ts';
 import type { Colors } from './terminal.ts';
-import { padText, measureWidth } from './text-width.ts';
+import { measureWidth, padText } from './text-width.ts';
 import { isErrorCode } from './exit-code.ts';
 
-const labelWidth = 12;
 /** A screen's worth; `sluice rejects --summary` has them all. */
 const maxCausesShown = 10;
+const countNames = ['read', 'written', 'skipped', 'rejected'] as const satisfies readonly (keyof Counts)[];
 
 const stateTitles: Readonly<Record<LoadReport['state'], string>> = {
   done: 'done',
-  nothing_to_do: 'nothing to do: an earlier load has done it',
-  reject_limit: 'stopped: too many rows were rejected',
+  nothing_to_do: 'nothing to do, an earlier load has done it',
+  reject_limit: 'stopped, too many rows were rejected',
   cancelled: 'interrupted',
   failed: 'failed',
 };
 
 /** The summary's lines. */
 export function layoutSummary(report: LoadReport, colors: Colors): readonly string[] {
+  const items: readonly Item[] = [
+    ...describeCounts(report, colors),
+    ...(report.state === 'nothing_to_do' ? [] : omitDecided(describeEffort(report), report.decisions)),
+    ...describeDecisions(report.decisions, colors),
+    ['guarantee', report.guarantee],
+    ...describeVerification(report, colors),
+  ];
   return [
     layoutTitle(report, colors),
-    ...layoutCounts(report, colors),
-    ...(report.state === 'nothing_to_do' ? [] : layoutEffort(report)),
-    ...layoutDecisions(report, colors),
-    ...layoutVerification(report, colors),
+    ...layoutItems(items),
     ...layoutCauses(report, colors),
     ...layoutReportFailure(report, colors),
     ...(report.next ? [`${colors.cyan('→')} ${report.next}`] : []),
@@ -40,44 +46,50 @@ function layoutTitle(report: LoadReport, colors: Colors): string {
   return `${style(colors.bold(stateTitles[report.state]))}: ${report.source} → ${report.target}, table ${report.table} (load ${report.load}${label})`;
 }
 
-function layoutCounts(report: LoadReport, colors: Colors): readonly string[] {
+/** The promise of every load, computed here again from the counts that are shown: the report's own word is not enough. */
+function describeCounts(report: LoadReport, colors: Colors): readonly Item[] {
   const { read, written, skipped, rejected } = report.counts;
   const shown = [read, written, skipped, rejected].map(formatCount);
   const width = Math.max(...shown.map(measureWidth));
-  const rows = ['read', 'written', 'skipped', 'rejected'].map((name, index) => item(name, padText(shown[index] ?? '', width, 'left')));
+  const rows = countNames.map((name, index): Item => [name, padText(shown[index] ?? '', width, 'left')]);
   const [left = '', ...parts] = shown;
   const sum = `${left} = ${parts.join(' + ')}`;
   const isRight = report.isBalanced && read === written + skipped + rejected;
-  const verdict = isRight ? colors.green(`✓ ${sum}: every row is accounted for`) : colors.red(`✗ ${sum} does not hold: rows are not accounted for`);
-  return [...rows, item('', verdict), ...layoutSession(report)];
+  const verdict = isRight
+    ? colors.green(`✓ ${sum}: every row is accounted for`)
+    : colors.red(`✗ ${sum} does not hold: rows are not accounted for`);
+  return [...rows, ['', verdict], ...describeSession(report)];
 }
 
 /** Only where an earlier session did a part: else it would say the same again. */
-function layoutSession({ session, counts }: LoadReport): readonly string[] {
-  const names = ['read', 'written', 'skipped', 'rejected'] as const satisfies readonly (keyof Counts)[];
-  if (names.every((name) => session[name] === counts[name])) return [];
-  return [item('this run', names.map((name) => `${formatCount(session[name])} ${name}`).join(', '))];
+function describeSession({ session, counts }: LoadReport): readonly Item[] {
+  if (countNames.every((name) => session[name] === counts[name])) return [];
+  return [['this run', countNames.map((name) => `${formatCount(session[name])} ${name}`).join(', ')]];
 }
 
-function layoutEffort(report: LoadReport): readonly string[] {
+/** Rates are those of this run: a resumed load's earlier hours would hide how fast it is now. */
+function describeEffort(report: LoadReport): readonly Item[] {
   const { session, commits, lanes, shards, embedding, index } = report;
-  const lines = [
-    item('took', `${formatElapsed(session.elapsedMs)}: ${formatRate(session.rowsPerSecond)} rows/s, ${formatBytes(session.bytesPerSecond)}/s`),
-    item('processor', `${formatElapsed(report.cpuMs)} of processor time, ${formatRate(report.rowsPerCpuSecond)} rows per CPU-second`),
-    item('memory', `${formatBytes(report.peakRssBytes)} at the peak`),
-    item('lanes', `${formatCountOf(lanes, 'lane')} over ${formatCountOf(shards, 'shard')}`),
-    item('stages', describeStageTimes(report)),
+  const rates = `${formatRate(session.rowsPerSecond)} rows/s, ${formatBytes(session.bytesPerSecond)}/s`;
+  const items: Item[] = [
+    ['took', `${formatElapsed(session.elapsedMs)}: ${rates}`],
+    ['processor', `${formatElapsed(report.cpuMs)} of processor time, ${formatRate(report.rowsPerCpuSecond)} rows per CPU-second`],
+    ['memory', `${formatBytes(report.peakRssBytes)} at the peak`],
+    ['lanes', `${formatCountOf(lanes, 'lane')} over ${formatCountOf(shards, 'shard')}`],
+    ['stages', describeStageTimes(report)],
   ];
-  if (commits.count > 0) lines.push(item('commits', describeCommits(commits)));
-  if (embedding) lines.push(item('embedding', describeEmbedding(embedding)));
-  if (index) lines.push(item('index', describeIndex(index)));
-  return lines;
+  if (commits.count > 0) items.push(['commits', describeCommits(commits)]);
+  if (embedding) items.push(['embedding', describeEmbedding(embedding)]);
+  if (index) items.push(['index', describeIndex(index)]);
+  return items;
 }
 
 function describeStageTimes({ stageMs, embedding }: LoadReport): string {
   const total = stageNames.reduce((sum, stage) => sum + stageMs[stage], 0);
   const shown = stageNames.filter((stage) => stage !== 'embed' || embedding !== undefined);
-  return shown.map((stage) => `${stage} ${formatElapsed(stageMs[stage])} (${formatShare(total > 0 ? stageMs[stage] / total : 0)})`).join(', ');
+  return shown
+    .map((stage) => `${stage} ${formatElapsed(stageMs[stage])} (${formatShare(total > 0 ? stageMs[stage] / total : 0)})`)
+    .join(', ');
 }
 
 function describeCommits({ count, p50Ms, p95Ms, p99Ms, maxMs }: LoadReport['commits']): string {
@@ -94,15 +106,12 @@ function describeIndex({ kind, rows, buildMs, why }: NonNullable<LoadReport['ind
   return kind === 'none' ? `none: ${why}` : `${kind} over ${formatCountOf(rows, 'row')} in ${formatElapsed(buildMs)}: ${why}`;
 }
 
-function layoutDecisions({ decisions, guarantee }: LoadReport, colors: Colors): readonly string[] {
-  return [...decisions.map(({ what, choice, why }) => item(what, `${choice} ${colors.dim(`(${why})`)}`)), item('guarantee', guarantee)];
-}
-
-function layoutVerification({ verification }: LoadReport, colors: Colors): readonly string[] {
+/** One line when all is well; each failure on a line of its own. */
+function describeVerification({ verification }: LoadReport, colors: Colors): readonly Item[] {
   if (!verification) return [];
   const failed = verification.checks.filter((check) => !check.isOk);
-  if (verification.isOk) return [item('verified', colors.green(`✓ ${formatCountOf(verification.checks.length, 'check')} passed`))];
-  return failed.map((check) => item('verified', colors.red(`✗ ${check.name}: expected ${check.expected}, found ${check.found}`)));
+  if (verification.isOk) return [['verified', colors.green(`✓ ${formatCountOf(verification.checks.length, 'check')} passed`)]];
+  return failed.map((check): Item => ['verified', colors.red(`✗ ${check.name}: expected ${check.expected}, found ${check.found}`)]);
 }
 
 function layoutCauses({ rejectsByCause, counts }: LoadReport, colors: Colors): readonly string[] {
@@ -120,8 +129,4 @@ function layoutCauses({ rejectsByCause, counts }: LoadReport, colors: Colors): r
 function layoutReportFailure({ failure }: LoadReport, colors: Colors): readonly string[] {
   if (!failure) return [];
   return layoutFailure({ ...failure, code: isErrorCode(failure.code) ? failure.code : 'SLUICE_INTERNAL', problems: [] }, colors);
-}
-
-function item(name: string, text: string): string {
-  return `  ${padText(name, labelWidth)} ${text}`;
 }

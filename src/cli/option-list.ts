@@ -1,5 +1,6 @@
 /** The options of every command as data: how they are written, grouped and explained. Their values are checked in one place, see option-schema.ts. */
 
+/** Descriptions name the library's defaults for the reader's sake; nothing is filled in from them. */
 export interface OptionSpec {
   /** As commander reads it: `--to <url>`, `-k <count>`, `--no-cache`. */
   readonly flags: string;
@@ -12,6 +13,11 @@ export interface OptionGroup {
   readonly title: string;
   readonly options: readonly OptionSpec[];
 }
+
+const lockTimeoutOption: OptionSpec = {
+  flags: '--lock-timeout <duration>',
+  description: 'how long a locked database is waited for (default: 30s)',
+};
 
 export const targetGroup: OptionGroup = {
   title: 'Where to:',
@@ -44,7 +50,8 @@ export const columnGroup: OptionGroup = {
   ],
 };
 
-export const cacheOptions: readonly OptionSpec[] = [
+/** Also for `resume` and `retry`, which may run where the cache of the first run is not. */
+const cacheOptions: readonly OptionSpec[] = [
   { flags: '--cache <path>', description: 'where vectors are kept between loads (default: in the cache folder of the user)' },
   { flags: '--no-cache', description: 'keep no vectors between loads' },
   { flags: '--cache-max-bytes <size>', description: 'the least recently used vectors are dropped above this (default: 4GiB)' },
@@ -68,14 +75,11 @@ export const embedGroup: OptionGroup = {
 };
 
 const lanesOption: OptionSpec = { flags: '--lanes <count>', description: 'threads, 1 to 64 (default: by cores and target)' };
-const lockTimeoutOption: OptionSpec = {
-  flags: '--lock-timeout <duration>',
-  description: 'how long a locked database is waited for (default: 30s)',
-};
 const maxRejectsOption: OptionSpec = {
   flags: '--max-rejects <limit>',
   description: 'stop above this many rejected rows, e.g. 500 or 1% (default: 100,000)',
 };
+/** On every command: what a person can read, a program can too. */
 const jsonOption: OptionSpec = { flags: '--json', description: 'print JSON on stdout, for programs' };
 
 export const speedGroup: OptionGroup = {
@@ -88,6 +92,7 @@ export const speedGroup: OptionGroup = {
   ],
 };
 
+/** What keeps a load from doing harm: too many rejects, copies of private rows, the same rows twice. */
 export const safetyGroup: OptionGroup = {
   title: 'Rejects and identity:',
   options: [
@@ -133,6 +138,7 @@ export const searchGroup: OptionGroup = {
     { flags: '--exact', description: 'compare with every row, whatever the size of the table' },
     { flags: '--with <embedder>', description: 'how the query is embedded (default: as the table was loaded)' },
     { flags: '--dimensions <count>', description: 'numbers in a vector, with --with' },
+    lockTimeoutOption,
   ],
 };
 

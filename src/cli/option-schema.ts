@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { SluiceError } from '../errors.ts';
 import type { Invocation } from './invocation.ts';
+import { formatCount } from './quantity.ts';
 import { parseDuration, parseInteger, parseNames, parseSize } from './values.ts';
 
 /** Texts in errors are cut: a value may be a whole file by mistake. */
@@ -19,7 +20,10 @@ export function read<T>(parse: (text: string) => T | undefined, expected: string
 }
 
 /** Texts of a repeatable option, each a pair, as one record; a name given twice is a mistake. */
-export function readAll<T>(parse: (text: string) => readonly [string, T] | undefined, expected: string): z.ZodType<Readonly<Record<string, T>> | undefined> {
+export function readAll<T>(
+  parse: (text: string) => readonly [string, T] | undefined,
+  expected: string,
+): z.ZodType<Readonly<Record<string, T>> | undefined> {
   const reader = z.array(z.string()).transform((texts, context): Readonly<Record<string, T>> => {
     const pairs: Record<string, T> = Object.create(null) as Record<string, T>;
     for (const text of texts) {
@@ -39,26 +43,33 @@ export function oneOf<const T extends string>(words: readonly T[]): z.ZodType<T 
   return read((text) => words.find((word) => word === text), list);
 }
 
-/** A size in bytes, at least `min`. */
-export function size(min: number): z.ZodType<number | undefined> {
-  const expected = min > 1 ? `a size of ${min} bytes or more` : 'a size';
-  return read((text) => atLeast(parseSize(text), min), `${expected}; write it as 64MB, 16MiB or a number of bytes`);
+/** A size in bytes within bounds, both included; they are shown as they would be written. */
+export function size(min: string, max: string): z.ZodType<number | undefined> {
+  const [minBytes = 0, maxBytes = Infinity] = [parseSize(min), parseSize(max)];
+  return read(
+    (text) => keepWithin(parseSize(text), minBytes, maxBytes),
+    `a size from ${min} to ${max}; write it as 64MB, 16MiB or a number of bytes`,
+  );
 }
 
 /** A whole number within bounds, both included. */
 export function whole(min: number, max: number): z.ZodType<number | undefined> {
-  return read((text) => parseInteger(text, min, max), `a whole number from ${min} to ${max}`);
+  return read((text) => parseInteger(text, min, max), `a whole number from ${formatCount(min)} to ${formatCount(max)}`);
 }
 
 export const names: z.ZodType<readonly string[] | undefined> = read(parseNames, 'a list of different names with commas, such as id,name');
-export const duration: z.ZodType<number | undefined> = read(parseDuration, 'a duration; write it as 500ms, 30s or 2m');
+/** Milliseconds, up to a day. */
+export const duration: z.ZodType<number | undefined> = read(
+  (text) => keepWithin(parseDuration(text), 0, 86_400_000),
+  'a duration of a day at most; write it as 500ms, 30s or 2m',
+);
 /** Any text but an empty one. */
 export const word: z.ZodType<string | undefined> = z.string().min(1, 'is empty').optional();
 export const anyText: z.ZodType<string | undefined> = z.string().optional();
 export const toggle: z.ZodType<boolean | undefined> = z.boolean().optional();
 
-function atLeast(value: number | undefined, min: number): number | undefined {
-  return value !== undefined && value >= min ? value : undefined;
+function keepWithin(value: number | undefined, min: number, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined;
 }
 
 /** A text that must be there; `missing` says what to write. */

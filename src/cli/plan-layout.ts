@@ -1,42 +1,52 @@
 /** A plan as a person reads it: where rows come from, what the table becomes, how the load runs and why, and everything that is wrong. */
 import type { LoadPlan, PlannedColumn } from '../load/options.ts';
 import { formatBytes, formatCount, formatCountOf } from './quantity.ts';
+import { describeDecisions, layoutItems, omitDecided } from './item-list.ts';
+import type { Item } from './item-list.ts';
 import { layoutTable } from './table.ts';
 import type { Colors } from './terminal.ts';
-import { flattenText, padText } from './text-width.ts';
+import { flattenText } from './text-width.ts';
 
-export interface PlanLayoutOptions {
+interface PlanLayoutOptions {
   /** Cells of the terminal; undefined off a terminal. */
   readonly width: number | undefined;
   readonly colors: Colors;
 }
 
-const labelWidth = 12;
+/** Enough to see a mistaken column, few enough for one line. */
 const maxSamplesShown = 3;
 
 /** The plan's lines. Problems come last, where the eye is when the command ends. */
 export function layoutPlan(plan: LoadPlan, options: PlanLayoutOptions): readonly string[] {
   const { colors } = options;
+  const { ddl, deferredIndexes } = plan.table;
+  const statements = ddl.flatMap((statement) => `${statement};`.split('\n'));
   return [
-    ...layoutSource(plan),
-    ...section('columns', layoutColumns(plan, options), colors),
-    ...layoutIgnored(plan),
-    ...layoutTablePlan(plan, colors),
-    ...section('how', layoutWays(plan, colors), colors),
-    ...section('warnings', plan.warnings.map((warning) => `${colors.yellow('!')} ${warning}`), colors),
+    ...layoutItems(describeSource(plan)),
+    ...section('columns', indent(layoutColumns(plan, options)), colors),
+    ...section('left out', indent(plan.ignoredFields.map(flattenText)), colors),
+    ...section('statements', indent(statements), colors),
+    ...section('indexes dropped for the load, and made again after it', layoutItems(deferredIndexes.map(toItem)), colors),
+    ...section('how', layoutItems(describeWays(plan, colors)), colors),
+    ...section('warnings', indent(plan.warnings), colors),
     ...layoutVerdict(plan, colors),
   ];
 }
 
 function section(title: string, lines: readonly string[], colors: Colors): readonly string[] {
-  return lines.length === 0 ? [] : [colors.bold(title), ...lines.map((line) => `  ${line}`)];
+  return lines.length === 0 ? [] : [colors.bold(title), ...lines];
 }
 
-function item(name: string, text: string): string {
-  return `${padText(name, labelWidth)} ${text}`;
+function indent(lines: readonly string[]): readonly string[] {
+  return lines.map((line) => `  ${line}`);
 }
 
-function layoutSource({ source, target, table, earlier }: LoadPlan): readonly string[] {
+/** The whole statement: a dropped index must be restorable by hand from what was printed. */
+function toItem({ name, ddl }: LoadPlan['table']['deferredIndexes'][number]): Item {
+  return [name, ddl];
+}
+
+function describeSource({ source, target, table, earlier }: LoadPlan): readonly Item[] {
   const { name, format, bytes, estimatedRows, shards } = source;
   const facts = [
     format,
@@ -44,12 +54,13 @@ function layoutSource({ source, target, table, earlier }: LoadPlan): readonly st
     ...(estimatedRows === undefined ? [] : [`about ${formatCountOf(Math.round(estimatedRows), 'row')}`]),
     shards === undefined ? 'one stream' : formatCountOf(shards, 'shard'),
   ];
-  const state = table.isNew ? 'new' : 'exists';
-  return [
-    item('source', `${name} (${facts.join(', ')})`),
-    item('target', `${target}, table ${table.table} (${state}), mode ${table.mode}${table.key.length > 0 ? `, key ${table.key.join(', ')}` : ''}`),
-    ...(earlier ? [item('earlier', `load ${earlier.load} is ${earlier.state}: ${earlierMeanings[earlier.what]}`)] : []),
+  const key = table.key.length > 0 ? `, key ${table.key.join(', ')}` : '';
+  const items: Item[] = [
+    ['source', `${name} (${facts.join(', ')})`],
+    ['target', `${target}, table ${table.table} (${table.isNew ? 'new' : 'exists'}), mode ${table.mode}${key}`],
   ];
+  if (earlier) items.push(['earlier', `load ${earlier.load} is ${earlier.state}: ${earlierMeanings[earlier.what]}`]);
+  return items;
 }
 
 const earlierMeanings: Readonly<Record<NonNullable<LoadPlan['earlier']>['what'], string>> = {
@@ -73,34 +84,24 @@ function layoutColumns({ columns, embed }: LoadPlan, { width, colors }: PlanLayo
   });
 }
 
+/** As it would be written after `--column`. */
 function describeType({ type, dimensions, isNullable }: PlannedColumn): string {
   return `${dimensions === undefined ? type : `${type}(${dimensions})`}${isNullable ? '' : ' not null'}`;
 }
 
-function layoutIgnored({ ignoredFields }: LoadPlan): readonly string[] {
-  return ignoredFields.length === 0 ? [] : [`  left out: ${ignoredFields.map(flattenText).join(', ')}`];
-}
-
-function layoutTablePlan({ table }: LoadPlan, colors: Colors): readonly string[] {
-  return [
-    ...section('statements', table.ddl.flatMap((statement) => `${statement};`.split('\n')), colors),
-    ...section('indexes dropped for the load, and made again after it', table.deferredIndexes.map(({ name, ddl }) => item(name, ddl)), colors),
-  ];
-}
-
-function layoutWays(plan: LoadPlan, colors: Colors): readonly string[] {
+/** The driver's decisions, then the load's; one that stands in both is told once. */
+function describeWays(plan: LoadPlan, colors: Colors): readonly Item[] {
   const { embed, index, lanes, maxBatchBytes, maxBatchRows, shardBytes } = plan;
-  const decisions = [...plan.table.decisions, ...plan.decisions];
-  // The driver's decisions may already stand among the load's.
-  const unique = decisions.filter((each, at) => decisions.findIndex((other) => other.what === each.what && other.choice === each.choice) === at);
-  return [
-    item('lanes', `${lanes}, shards of ${formatBytes(shardBytes)}`),
-    item('batches', `up to ${formatBytes(maxBatchBytes)} or ${formatCountOf(maxBatchRows, 'row')}`),
-    ...(embed ? [item('embedding', `${embed.column} → ${embed.into}, ${formatCount(embed.dimensions)} dimensions, by ${embed.with}`)] : []),
-    ...(index ? [item('index', `${index.kind}, ${index.metric} ${colors.dim(`(${index.why})`)}`)] : []),
-    ...unique.map(({ what, choice, why }) => item(what, `${choice} ${colors.dim(`(${why})`)}`)),
-    item('guarantee', plan.guarantee),
+  const all = [...plan.table.decisions, ...plan.decisions];
+  const decisions = all.filter((each, at) => all.findIndex((other) => other.what === each.what && other.choice === each.choice) === at);
+  const facts: Item[] = [
+    ['lanes', formatCount(lanes)],
+    ['shards', `of about ${formatBytes(shardBytes)}`],
+    ['batch', `at most ${formatBytes(maxBatchBytes)} or ${formatCountOf(maxBatchRows, 'row')}`],
   ];
+  if (embed) facts.push(['embedding', `${embed.column} → ${embed.into}, ${formatCount(embed.dimensions)} dimensions, by ${embed.with}`]);
+  if (index) facts.push(['index', `${index.kind}, ${index.metric} ${colors.dim(`(${index.why})`)}`]);
+  return [...omitDecided(facts, decisions), ...describeDecisions(decisions, colors), ['guarantee', plan.guarantee]];
 }
 
 function layoutVerdict({ problems }: LoadPlan, colors: Colors): readonly string[] {

@@ -14,7 +14,9 @@ export async function runPlan(invocation: Invocation): Promise<number> {
   const { plan } = await openLibrary();
   const found = await plan(options);
   invocation.ready();
-  const texts = output.isJson ? [toJsonLine(found)] : layoutPlan(found, { width: stdout.width(), colors: stdout.colors }).map((line) => `${line}\n`);
+  const texts = output.isJson
+    ? [toJsonLine(found)]
+    : layoutPlan(found, { width: stdout.width(), colors: stdout.colors }).map((line) => `${line}\n`);
   await writeAll(stdout, texts);
   return found.problems.length > 0 ? errorExitCodes.SLUICE_PLAN_REFUSED : 0;
 }

@@ -13,7 +13,7 @@ const footer = `Every option can also be set in the environment: SLUICE_TO=sqlit
 Exit codes: 0 done · 1 internal · 2 usage · 3 done with rejects · 4 reject limit · 5 try again · 6 mend first · 7 not verified · 130 interrupted`;
 
 /** Told which command was asked for and how; opens and runs it. */
-export type InvocationHandler = (open: () => Promise<CommandRunner>, invocation: Invocation) => Promise<void>;
+type InvocationHandler = (open: () => Promise<CommandRunner>, invocation: Invocation) => Promise<void>;
 
 /** The whole command line, ready to parse. It throws commander's errors instead of ending the process. */
 export function buildProgram(terminal: Terminal, handle: InvocationHandler): Command {
@@ -41,6 +41,7 @@ function readVersion(): string {
   return version;
 }
 
+/** All output through the terminal, and errors thrown instead of ending the process: one place tells them. */
 function applyConventions(command: Command, terminal: Terminal): void {
   command.exitOverride().configureOutput({
     writeOut: (text) => void terminal.stdout.write(text),
@@ -66,7 +67,12 @@ function buildCommand(spec: CommandSpec, terminal: Terminal, handle: InvocationH
 
 function buildOption(spec: OptionSpec): Option {
   const option = new Option(spec.flags, spec.description);
-  return spec.isRepeatable ? option.argParser((value: string, previous: readonly string[] = []) => [...previous, value]) : option;
+  return spec.isRepeatable ? option.argParser(collect) : option;
+}
+
+/** Commander hands in undefined before the first value. */
+function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), value];
 }
 
 function layoutExamples(examples: CommandSpec['examples']): string {

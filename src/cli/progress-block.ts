@@ -23,10 +23,15 @@ const workNames: Readonly<Record<WorkStage, string>> = {
 const phaseNames: Readonly<Record<Progress['phase'], string>> = {
   plan: 'planning',
   load: 'loading',
-  index: 'building the vector index',
+  index: 'finishing the table',
   verify: 'verifying',
   done: 'done',
 };
+
+/** Indexes of the table come back in the same phase in which a vector index may be built. */
+function nameWork({ phase, indexed }: Progress): string {
+  return phase === 'index' && indexed ? 'building the vector index' : phaseNames[phase];
+}
 
 /** Part of the work of the phase that is done, 0 to 1; undefined where the whole is not known. */
 export function measureShare(progress: Progress): number | undefined {
@@ -38,7 +43,7 @@ function ratio(part: number | undefined, whole: number | undefined): number | un
   return part === undefined || !whole ? undefined : Math.min(1, Math.max(0, part / whole));
 }
 
-export interface BlockOptions {
+interface BlockOptions {
   readonly width: number;
   readonly height: number;
   readonly colors: Colors;
@@ -63,9 +68,10 @@ function indent(lines: readonly string[]): readonly string[] {
   return lines.map((line) => `  ${line}`);
 }
 
+/** Where the bar has no room the percentage stands alone. */
 function layoutHead(progress: Progress, { width, colors }: BlockOptions): readonly string[] {
   const share = measureShare(progress);
-  const name = phaseNames[progress.phase];
+  const name = nameWork(progress);
   if (share === undefined) return [colors.bold(cutText(name, width))];
   const percent = formatShare(share).padStart(5);
   const barWidth = Math.min(maxBarWidth, width - name.length - percent.length - 2);
@@ -86,11 +92,13 @@ function describeAmounts(progress: Progress): readonly string[] {
   return [formatCountOf(counts.read, 'row'), size, ...(phase === 'load' ? [`${formatRate(rowsPerSecond)} rows/s`] : []), ...time];
 }
 
+/** Before the first batch there are no shares, and a row of zeros would look like an answer. */
 function describeStages({ phase, stageShare, lanes, queuedBytes, embedding }: Progress): readonly string[] {
   if (phase !== 'load') return [];
+  const isMeasured = stageNames.some((stage) => stageShare[stage] > 0);
   const shown = stageNames.filter((stage) => stage !== 'embed' || embedding !== undefined);
   return [
-    ...shown.map((stage) => `${stage} ${formatShare(stageShare[stage])}`),
+    ...(isMeasured ? shown.map((stage) => `${stage} ${formatShare(stageShare[stage])}`) : []),
     `queued ${formatBytes(queuedBytes)} in ${formatCountOf(lanes, 'lane')}`,
   ];
 }
@@ -107,7 +115,9 @@ function describeEmbedding({ embedding }: Progress): readonly string[] {
 
 function describeRejects({ counts, rejectsByCause }: Progress, width: number): readonly string[] {
   if (counts.rejected === 0) return [];
-  const causes = rejectsByCause.slice(0, maxCausesShown).map((cause) => cutText(`${formatCount(cause.count)} × ${describeCause(cause)}`, width));
+  const causes = rejectsByCause
+    .slice(0, maxCausesShown)
+    .map((cause) => cutText(`${formatCount(cause.count)} × ${describeCause(cause)}`, width));
   return [cutText(`${formatCount(counts.rejected)} rejected`, width), ...causes];
 }
 
@@ -128,7 +138,7 @@ export function layoutLine(progress: Progress): string {
   const [top] = rejectsByCause;
   const rejected = top ? `, most by ${describeCause(top)}` : '';
   return [
-    share === undefined ? phaseNames[progress.phase] : `${phaseNames[progress.phase]} ${formatShare(share)}`,
+    share === undefined ? nameWork(progress) : `${nameWork(progress)} ${formatShare(share)}`,
     ...describeAmounts(progress),
     ...(counts.rejected > 0 ? [`${formatCount(counts.rejected)} rejected${rejected}`] : []),
     ...describeBottleneck(progress, Number.MAX_SAFE_INTEGER),

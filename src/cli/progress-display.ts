@@ -22,13 +22,13 @@ const tickMs = 1_000;
 
 /** What a display can be told. Nothing it does can fail. */
 export interface ProgressDisplay {
-  show(progress: Progress): void;
+  readonly show: (progress: Progress) => void;
   /** Something that stays: a line above whatever is redrawn, or the event that says the same. */
-  note(text: string, event: Readonly<Record<string, unknown>>): void;
+  readonly note: (text: string, event: Readonly<Record<string, unknown>>) => void;
   /** Looks at the time; called by a timer. */
-  tick(): void;
+  readonly tick: () => void;
   /** Takes away what is redrawn. Safe to call again. */
-  end(): void;
+  readonly end: () => void;
 }
 
 /** The display that fits the options and the streams. `auto` is `json` with --json, else `tty` on a terminal and `plain` elsewhere. */

@@ -57,14 +57,14 @@ const timeUnits: readonly Unit[] = [
 
 /** A duration rounded to two units: `1h 5m`, `2m 10s`, `45s`. Rounding carries over: 59.9 s of the 59th minute is `1h`. */
 export function formatDuration(ms: number): string {
-  const seconds = Math.round(Math.max(0, ms) / 1_000);
-  const index = timeUnits.findIndex((unit) => seconds >= unit.seconds);
+  const seconds = Math.max(0, ms) / 1_000;
+  const index = timeUnits.findIndex((each) => Math.round(seconds) >= each.seconds);
   const unit = timeUnits[index];
   if (!unit) return '0s';
   const smaller = timeUnits[index + 1] ?? unit;
   const rounded = Math.round(seconds / smaller.seconds) * smaller.seconds;
-  // 23h 59m 40s has become 24h: again, from the larger unit on.
-  if (rounded !== seconds) return formatDuration(rounded * 1_000);
+  // 23h 59m 40s has become 24h.
+  if (rounded >= (timeUnits[index - 1]?.seconds ?? Infinity)) return formatDuration(rounded * 1_000);
   const rest = (rounded % unit.seconds) / smaller.seconds;
   const first = `${Math.floor(rounded / unit.seconds)}${unit.symbol}`;
   return rest > 0 ? `${first} ${rest}${smaller.symbol}` : first;

@@ -20,7 +20,9 @@ export async function runRejects(invocation: Invocation): Promise<number> {
   }
   const causes = await rejectSummary(selection);
   invocation.ready();
-  const lines = isJson ? [toJsonLine({ schema: 1, causes })] : layoutCauses(causes, stdout.width(), stdout.colors.dim).map((line) => `${line}\n`);
+  const lines = isJson
+    ? [toJsonLine({ schema: 1, causes })]
+    : layoutCauses(causes, stdout.width(), stdout.colors.dim).map((line) => `${line}\n`);
   await writeAll(stdout, lines);
   return 0;
 }

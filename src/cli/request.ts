@@ -1,10 +1,11 @@
 /** What each command was asked to do: the options of a call as the library takes them, checked as a whole. */
 import * as z from 'zod';
+import type { Query, SearchOptions } from '../search/search.ts';
 import type { CacheOptions, EmbedOptions, IndexOptions, LoadOptions, ResumeOptions } from '../load/options.ts';
-import type { SearchOptions } from './library.ts';
+import { typeList } from '../rows/column-type.ts';
 import type { Invocation } from './invocation.ts';
 import { anyText, checkValues, duration, names, oneOf, read, readAll, required, size, toggle, whole, word } from './option-schema.ts';
-import { parseByte, parseColumnType, parseMapping, parseRejectLimit } from './values.ts';
+import { parseByte, parseMapping, parseRejectLimit, parseTypedColumn } from './values.ts';
 
 export type ProgressWay = 'auto' | 'tty' | 'plain' | 'json' | 'none';
 
@@ -16,38 +17,38 @@ export interface OutputOptions {
   readonly report: string | undefined;
 }
 
-export interface LoadRequest {
+interface LoadRequest {
   readonly options: LoadOptions;
   readonly output: OutputOptions;
 }
 
-export interface AgainRequest {
+interface AgainRequest {
   readonly options: Omit<ResumeOptions, 'from'> & { readonly from?: string };
   readonly output: OutputOptions;
 }
 
-export interface LedgerRequest {
+interface LedgerRequest {
   /** As the library takes it; absent members select everything. */
   readonly selection: { readonly in: string; readonly load?: string; readonly table?: string };
   readonly isJson: boolean;
   readonly isSummary: boolean;
 }
 
-export interface SearchRequest {
+interface SearchRequest {
   readonly options: SearchOptions;
   readonly isExplained: boolean;
   readonly isJson: boolean;
 }
 
-const database = (flag: string): z.ZodType<string> => required(`is missing: name the database, for example ${flag} sqlite:library.db`);
-const table = required('is missing: name the table, for example --table docs');
-const metric = oneOf(['cosine', 'ip', 'l2']);
+const databaseOf = (flag: string): z.ZodType<string> => required(`is missing: name the database, for example ${flag} sqlite:library.db`);
+const tableName = required('is missing: name the table, for example --table docs');
+const metricName = oneOf(['cosine', 'ip', 'l2']);
 const maxInteger = Number.MAX_SAFE_INTEGER;
 const defaultHits = 10;
 
 const outputShape = { json: toggle, report: word, progress: oneOf(['auto', 'tty', 'plain', 'json', 'none']) };
 /** `--cache` with a path, `--no-cache` as false. The cache can't keep anything useful below a mebibyte. */
-const cacheShape = { cache: z.union([z.string().min(1, 'is empty'), z.literal(false)]).optional(), cacheMaxBytes: size(1_048_576) };
+const cacheShape = { cache: z.union([z.string().min(1, 'is empty'), z.literal(false)]).optional(), cacheMaxBytes: size('1MiB', '1024TiB') };
 const runningShape = {
   lanes: whole(1, 64),
   maxRejects: read(parseRejectLimit, 'a number of rows such as 500, or a share such as 1%'),
@@ -69,20 +70,20 @@ const sourceShape = {
   delimiter: read(parseByte, 'one character of ASCII; "tab" for a tab'),
   quote: read((text) => (text === '' ? '' : parseByte(text)), 'one character of ASCII, or "" for none'),
   null: anyText,
-  maxRowBytes: size(1),
+  maxRowBytes: size('1', '512MiB'),
 };
 const loadShape = {
-  to: database('--to'),
-  table,
+  to: databaseOf('--to'),
+  table: tableName,
   key: names,
   mode: oneOf(['insert', 'upsert', 'skip', 'replace']),
-  column: readAll(parseColumnType, 'name:type with a type such as integer, text, timestamp or vector(384)'),
+  column: readAll(parseTypedColumn, `name:type; types are ${typeList}`),
   map: readAll(parseMapping, 'target=source'),
   skipColumn: z.array(z.string()).optional(),
-  metric,
+  metric: metricName,
   index: oneOf(['auto', 'always', 'none']),
-  batchBytes: size(1),
-  batchRows: whole(1, maxInteger),
+  batchBytes: size('1KiB', '1GiB'),
+  batchRows: whole(1, 10_000_000),
   rejectsWithoutRows: toggle,
   label: word,
   again: toggle,
@@ -92,20 +93,21 @@ const loadShape = {
   ...runningShape,
   ...outputShape,
 };
-const ledgerShape = { in: database('--in'), json: toggle };
+const ledgerShape = { in: databaseOf('--in'), json: toggle };
 const selectShape = { ...ledgerShape, table: word, summary: toggle };
 const againShape = { ...ledgerShape, ...cacheShape, ...runningShape, ...outputShape, from: word };
 const searchShape = {
   ...ledgerShape,
-  table,
+  table: tableName,
   k: whole(1, 10_000),
   where: word,
   columns: names,
   column: word,
-  metric,
+  metric: metricName,
   exact: toggle,
   with: word,
   dimensions: whole(1, 65_536),
+  lockTimeout: duration,
   explain: toggle,
   recall: toggle,
 };
@@ -188,6 +190,7 @@ export function readAgainRequest(invocation: Invocation): AgainRequest {
   return { options: values.from === undefined ? options : { ...options, from: values.from }, output: toOutputOptions(values) };
 }
 
+/** Left out rather than undefined: the library then chooses the load that fits. */
 function pickLoad({ arguments: [load] }: Invocation): { readonly load?: string } {
   return load === undefined ? {} : { load };
 }
@@ -199,17 +202,29 @@ export function readLedgerRequest(invocation: Invocation): LedgerRequest {
   return { selection, isJson: json ?? false, isSummary: summary ?? false };
 }
 
+/** A JSON array of numbers is a vector; anything else is a text, whatever it looks like. */
+function readQuery(text: string): Query {
+  if (!/^\s*\[[\d\s,.+eE-]*\]\s*$/.test(text)) return text;
+  try {
+    return JSON.parse(text) as number[];
+  } catch (error) {
+    if (error instanceof SyntaxError) return text;
+    throw error;
+  }
+}
+
 /** What `search` was asked for. @throws SLUICE_USAGE with every problem. */
 export function readSearchRequest(invocation: Invocation): SearchRequest {
   const query = invocation.arguments[0] ?? '';
   const problems = query.trim() ? [] : ['nothing to search for: write the text, for example sluice search "heart attack"'];
-  if (invocation.flagged.has('dimensions') && invocation.values['with'] === undefined) problems.push('--dimensions needs --with <embedder>');
+  if (invocation.flagged.has('dimensions') && invocation.values['with'] === undefined)
+    problems.push('--dimensions needs --with <embedder>');
   const values = checkValues(invocation, searchShape, problems);
   const { in: database, table, where, columns, column, metric } = values;
   const options: SearchOptions = {
     in: database,
     table,
-    query,
+    query: readQuery(query),
     k: values.k ?? defaultHits,
     where,
     columns,
@@ -218,6 +233,7 @@ export function readSearchRequest(invocation: Invocation): SearchRequest {
     embed: values.with === undefined ? undefined : dropAbsent({ with: values.with, dimensions: values.dimensions }),
     way: values.exact ? 'exact' : undefined,
     recall: values.recall,
+    lockTimeoutMs: values.lockTimeout,
   };
   return { options: dropAbsent(options), isExplained: values.explain ?? false, isJson: values.json ?? false };
 }

@@ -6,7 +6,7 @@ export function writeResumeCommand(target: string, load: string): string {
 }
 
 /** Leaves a word as it is where no shell could misread it, else puts it in single quotes. */
-export function quoteArgument(text: string): string {
+function quoteArgument(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 

@@ -15,12 +15,12 @@ import type { OutputOptions } from './request.ts';
 import { writeResumeCommand } from './resume-command.ts';
 
 /** What a running load is given to be watched and stopped by. */
-export interface LoadHooks {
+interface LoadHooks {
   readonly onProgress: (progress: Progress) => void;
   readonly signal: AbortSignal;
 }
 
-export interface RunningLoad {
+interface RunningLoad {
   readonly invocation: Pick<Invocation, 'terminal' | 'ready'>;
   readonly output: OutputOptions;
   /** URL of the database, for the command that resumes. */
@@ -41,6 +41,7 @@ export async function runWatched(running: RunningLoad): Promise<number> {
   return findExitCode(report);
 }
 
+/** The display goes first in the end: whatever is printed next must not be redrawn over. */
 async function watchLoad(running: RunningLoad): Promise<LoadReport> {
   const display = startProgressDisplay(running.invocation.terminal, running.output);
   const teller = createTeller(running, display);
@@ -54,8 +55,8 @@ async function watchLoad(running: RunningLoad): Promise<LoadReport> {
 }
 
 interface Teller {
-  progressed(progress: Progress): void;
-  interrupted(): void;
+  readonly progressed: (progress: Progress) => void;
+  readonly interrupted: () => void;
 }
 
 /** Says once where the load stands in the ledger, and at an interrupt how to go on with it. */
@@ -90,7 +91,10 @@ function checkReportPath(path: string | undefined): void {
   try {
     accessSync(dirname(path), constants.W_OK);
   } catch (cause) {
-    throw new SluiceError('SLUICE_USAGE', `--report: the folder of ${path} can't be written to`, { cause, hint: 'name a file in a folder that exists' });
+    throw new SluiceError('SLUICE_USAGE', `--report: the folder of ${path} can't be written to`, {
+      cause,
+      hint: 'name a file in a folder that exists',
+    });
   }
 }
 

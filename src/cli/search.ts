@@ -1,9 +1,9 @@
 /** `sluice search`: the rows nearest to a text. */
+import type { Recall, SearchResult } from '../search/search.ts';
 import type { SearchHit } from '../target/driver.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';
-import type { SearchResult } from './library.ts';
 import { formatCountOf, formatElapsed } from './quantity.ts';
 import { readSearchRequest } from './request.ts';
 import { layoutTable } from './table.ts';
@@ -21,10 +21,14 @@ export async function runSearch(invocation: Invocation): Promise<number> {
     return 0;
   }
   const lines = [...layoutHits(result.hits, stdout.width(), stdout.colors.dim), ...layoutAccount(result, isExplained)];
-  await writeAll(stdout, lines.map((line) => `${line}\n`));
+  await writeAll(
+    stdout,
+    lines.map((line) => `${line}\n`),
+  );
   return 0;
 }
 
+/** Float32 vectors: further digits are noise. */
 const scoreDigits = 4;
 
 /** The table of hits, nearest first: key, score, then the other columns. */
@@ -53,9 +57,15 @@ function describeValue(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
+/** After an empty line, so that the table above can be cut off by it. */
 function layoutAccount(result: SearchResult, isExplained: boolean): readonly string[] {
   const lines = isExplained ? result.explain.map(({ what, choice, why }) => `${what}: ${choice} (${why})`) : [];
   if (isExplained) lines.push(`took: ${formatElapsed(result.tookMs)}`);
-  if (result.recall !== undefined) lines.push(`recall: ${result.recall.toFixed(3)} of the true nearest rows were found`);
+  if (result.recall) lines.push(describeRecall(result.recall));
   return lines.length > 0 ? ['', ...lines] : [];
+}
+
+function describeRecall({ recall, k, queries, way }: Recall): string {
+  const measured = `recall@${k}: ${recall.toFixed(3)}, measured with ${formatCountOf(queries, 'query', 'queries')}`;
+  return way === 'exact' ? `${measured}; every row was compared, nothing can be missed` : measured;
 }

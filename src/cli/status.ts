@@ -16,10 +16,15 @@ export async function runStatus(invocation: Invocation): Promise<number> {
   const loads = await status(selection);
   invocation.ready();
   if (isJson) await writeAll(stdout, [toJsonLine({ schema: 1, loads })]);
-  else await writeAll(stdout, layoutLoads(loads, stdout.width(), stdout.colors.dim).map((line) => `${line}\n`));
+  else
+    await writeAll(
+      stdout,
+      layoutLoads(loads, stdout.width(), stdout.colors.dim).map((line) => `${line}\n`),
+    );
   return 0;
 }
 
+/** `open` are rejects that no retry has taken yet. */
 const titles = ['load', 'state', 'table', 'mode', 'source', 'read', 'written', 'skipped', 'rejected', 'open', 'shards', 'bytes', 'updated'];
 const numbers: ReadonlySet<string> = new Set(['read', 'written', 'skipped', 'rejected', 'open', 'shards', 'bytes']);
 

@@ -1,13 +1,13 @@
 /** Rows of cells as text: aligned, and on a terminal cut to its width. Elsewhere nothing is cut, so that nothing is lost in a pipe. */
 import { cutText, flattenText, measureWidth, padText } from './text-width.ts';
 
-export interface TableColumn {
+interface TableColumn {
   readonly title: string;
   /** `right` for numbers; `left` by default. */
   readonly align?: 'left' | 'right';
 }
 
-export interface TableOptions {
+interface TableOptions {
   readonly columns: readonly TableColumn[];
   readonly rows: readonly (readonly string[])[];
   /** Cells of the terminal; undefined off a terminal. */

@@ -1,5 +1,5 @@
 /** Reads the texts of option values: sizes, durations, lists, shares. Each returns undefined for a text that it can't read exactly. */
-import { scalarTypes } from '../rows/schema.ts';
+import { parseColumnType } from '../rows/column-type.ts';
 import type { ColumnType } from '../rows/schema.ts';
 
 type TypeName = ColumnType | `vector(${number})`;
@@ -60,19 +60,12 @@ export function parseNames(text: string): readonly string[] | undefined {
 }
 
 /** `name:type`; the name may hold colons, a type never does. */
-export function parseColumnType(text: string): readonly [name: string, type: TypeName] | undefined {
+export function parseTypedColumn(text: string): readonly [name: string, type: TypeName] | undefined {
   const colon = text.lastIndexOf(':');
   const name = text.slice(0, Math.max(0, colon));
-  const type = parseTypeName(text.slice(colon + 1).trim());
-  return name && type ? [name, type] : undefined;
-}
-
-function parseTypeName(text: string): TypeName | undefined {
-  const scalar = scalarTypes.find((type) => type === text);
-  if (scalar) return scalar;
-  const dimensions = parseInteger(/^vector\((\d+)\)$/.exec(text)?.[1] ?? '', 1, 65_536);
-  if (dimensions !== undefined) return `vector(${dimensions})`;
-  return text === 'vector' ? 'vector' : undefined;
+  const type = parseColumnType(text.slice(colon + 1).trim());
+  if (!name || !type) return undefined;
+  return [name, type.dimensions === undefined ? type.type : `vector(${type.dimensions})`];
 }
 
 /** `target=source`, cut at the first `=`. */
@@ -86,7 +79,7 @@ export function parseMapping(text: string): readonly [target: string, source: st
 /** One byte: a character of ASCII, or `tab` or `\t` for a tab, which shells make hard to type. */
 export function parseByte(text: string): string | undefined {
   if (text === '\\t' || text.toLowerCase() === 'tab') return '\t';
-  return /^[\x01-\x7f]$/.test(text) ? text : undefined;
+  return text.length === 1 && text > '\0' && text < '\x80' ? text : undefined;
 }
 
 /** `true`, `1`, `yes`, `on` and their opposites, as environment variables are written. */

@@ -26,7 +26,9 @@ export function layoutChecks(report: VerifyReport, colors: Colors): readonly str
   const failed = report.checks.filter((check) => !check.isOk).length;
   const verdict = report.isOk
     ? colors.green(`✓ table ${report.table} holds what the ledger says (${formatCountOf(report.loads.length, 'load')})`)
-    : colors.red(`✗ table ${report.table} does not hold what the ledger says: ${failed} of ${formatCountOf(report.checks.length, 'check')} failed`);
+    : colors.red(
+        `✗ table ${report.table} does not hold what the ledger says: ${failed} of ${formatCountOf(report.checks.length, 'check')} failed`,
+      );
   return [
     ...report.checks.map((check) => layoutCheck(check, colors)),
     ...report.differences.map((difference) => `    ${flattenText(difference)}`),

@@ -10,7 +10,10 @@ export interface AskOptions {
 }
 
 function cancelled(cause: unknown): SluiceError {
-  return new SluiceError('SLUICE_CANCELLED', 'Embedding was stopped.', { cause, hint: 'Resume the load; vectors that were computed are in the cache.' });
+  return new SluiceError('SLUICE_CANCELLED', 'Embedding was stopped.', {
+    cause,
+    hint: 'Resume the load; vectors that were computed are in the cache.',
+  });
 }
 
 function describeFailure(embedder: Embedder, error: unknown): SluiceError {
@@ -27,13 +30,19 @@ function describeFailure(embedder: Embedder, error: unknown): SluiceError {
 async function waitForAnswer(embedder: Embedder, texts: readonly string[], options: AskOptions): Promise<unknown> {
   const ending = new AbortController();
   const stop = (): void => ending.abort(cancelled(options.signal?.reason));
-  const late = new SluiceError('SLUICE_EMBEDDER_UNAVAILABLE', `The embedder ${embedder.identity.model} gave no answer within ${options.timeoutMs} ms.`, {
-    hint: 'Resume the load when it works again.',
-  });
+  const late = new SluiceError(
+    'SLUICE_EMBEDDER_UNAVAILABLE',
+    `The embedder ${embedder.identity.model} gave no answer within ${options.timeoutMs} ms.`,
+    {
+      hint: 'Resume the load when it works again.',
+    },
+  );
   const timer = setTimeout(() => ending.abort(late), options.timeoutMs);
   options.signal?.addEventListener('abort', stop, { once: true });
   try {
-    const ended = new Promise<never>((_, reject) => ending.signal.addEventListener('abort', () => reject(ending.signal.reason), { once: true }));
+    const ended = new Promise<never>((_, reject) =>
+      ending.signal.addEventListener('abort', () => reject(ending.signal.reason), { once: true }),
+    );
     return await Promise.race([embedder.embed(texts, ending.signal), ended]);
   } catch (error) {
     // An embedder that heeds the signal throws an error of its own for it.

@@ -100,6 +100,16 @@ function readNumber(database: DatabaseSync, sql: string): number {
   return Number(value);
 }
 
+/** Runs several reads on one state of the file: another process may be making its tables right now. */
+function readSnapshot<T>(database: DatabaseSync, action: () => T): T {
+  database.exec('BEGIN');
+  try {
+    return action();
+  } finally {
+    if (database.isTransaction) database.exec('ROLLBACK');
+  }
+}
+
 /** Whether the file is a cache already; false when it is empty. @throws SLUICE_CACHE_UNUSABLE for any other database. */
 function isCache(database: DatabaseSync, path: string): boolean {
   const application = readNumber(database, 'PRAGMA application_id');
@@ -107,12 +117,17 @@ function isCache(database: DatabaseSync, path: string): boolean {
   if (application === APPLICATION_ID && version === VERSION) return true;
   if (application === 0 && readNumber(database, 'SELECT count(*) FROM sqlite_schema') === 0) return false;
   const what = application === APPLICATION_ID ? `an embedding cache of version ${version}, not ${VERSION}` : 'a database of something else';
-  throw new SluiceError('SLUICE_CACHE_UNUSABLE', `${path} is ${what}; it was left as it is.`, { hint: 'Name another file with SLUICE_CACHE.' });
+  throw new SluiceError('SLUICE_CACHE_UNUSABLE', `${path} is ${what}; it was left as it is.`, {
+    hint: 'Name another file with SLUICE_CACHE.',
+  });
 }
 
 async function makeTables(database: DatabaseSync, path: string, timeoutMs: number): Promise<void> {
   // Pages that eviction frees can be given back to the file system; only possible before the first table.
-  await waitForLock(() => database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;`), timeoutMs);
+  await waitForLock(
+    () => database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;`),
+    timeoutMs,
+  );
   await transact(database, timeoutMs, () => {
     // Another process may have been first.
     if (!isCache(database, path)) database.exec(SCHEMA);
@@ -144,7 +159,8 @@ export function ensureCacheFile(path: string): number {
 export async function openCacheDatabase(path: string, timeoutMs: number): Promise<DatabaseSync> {
   const database = new DatabaseSync(path, { timeout: BUSY_MS });
   try {
-    if (!(await waitForLock(() => isCache(database, path), timeoutMs))) await makeTables(database, path, timeoutMs);
+    if (!(await waitForLock(() => readSnapshot(database, () => isCache(database, path)), timeoutMs)))
+      await makeTables(database, path, timeoutMs);
     await waitForLock(() => configure(database), timeoutMs);
     return database;
   } catch (error) {

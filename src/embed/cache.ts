@@ -93,7 +93,9 @@ class FileCache implements EmbeddingCache {
     const found = new Uint8Array(request.keys.length / KEY_BYTES);
     const step = countStatementRows(request.dimensions);
     for (let start = 0; start < found.length; start += step) {
-      await this.#withMending(async ({ entries }) => this.#find(entries, { ...request, start, end: Math.min(found.length, start + step), found }));
+      await this.#withMending(async ({ entries }) =>
+        this.#find(entries, { ...request, start, end: Math.min(found.length, start + step), found }),
+      );
     }
     if (this.#pendingCount >= MAX_PENDING_USES) await this.#noteUses(0);
     return found;
@@ -121,7 +123,11 @@ class FileCache implements EmbeddingCache {
       await this.#withMending(async ({ database, entries }) => {
         await transact(database, this.#timeoutMs, () => {
           this.#writeUses(entries);
-          entries.add(keys.subarray(start * KEY_BYTES, end * KEY_BYTES), vectors.subarray(start * dimensions, end * dimensions), dimensions);
+          entries.add(
+            keys.subarray(start * KEY_BYTES, end * KEY_BYTES),
+            vectors.subarray(start * dimensions, end * dimensions),
+            dimensions,
+          );
         });
         this.#forgetUses();
         await this.#trim(database, entries);
@@ -179,7 +185,8 @@ class FileCache implements EmbeddingCache {
   }
 
   async #ensureOpen(): Promise<OpenFile> {
-    if (this.#isClosed) throw new SluiceError('SLUICE_CLOSED', `The embedding cache ${this.path} is closed.`, { hint: 'Open it again with openCache.' });
+    if (this.#isClosed)
+      throw new SluiceError('SLUICE_CLOSED', `The embedding cache ${this.path} is closed.`, { hint: 'Open it again with openCache.' });
     if (this.#open !== undefined) return this.#open;
     this.#opening ??= this.#openFile().finally(() => (this.#opening = undefined));
     return this.#opening;
@@ -222,7 +229,9 @@ class FileCache implements EmbeddingCache {
  */
 export async function openCache(options: CacheOptions = {}): Promise<EmbeddingCache> {
   if (options.maxBytes !== undefined && !(options.maxBytes >= 0)) {
-    throw new SluiceError('SLUICE_USAGE', 'The size of the embedding cache is not a number of bytes, 0 or more.', { hint: 'Leave it out for 4 GiB.' });
+    throw new SluiceError('SLUICE_USAGE', 'The size of the embedding cache is not a number of bytes, 0 or more.', {
+      hint: 'Leave it out for 4 GiB.',
+    });
   }
   const cache = new FileCache(options.path ?? defaultCachePath(), options);
   await cache.open();

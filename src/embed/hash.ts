@@ -25,7 +25,9 @@ export function writeUnitVector(sums: Int32Array, vectors: Float32Array, start: 
 /** The dimension asked for, or the default. @throws SLUICE_USAGE outside 16 to 4,096. */
 export function checkDimensions(dimensions: number = DEFAULT_DIMENSIONS): number {
   if (Number.isInteger(dimensions) && dimensions >= 16 && dimensions <= 4096) return dimensions;
-  throw new SluiceError('SLUICE_USAGE', 'The dimension of the embedder is not a whole number from 16 to 4,096.', { hint: 'Leave it out for 384.' });
+  throw new SluiceError('SLUICE_USAGE', 'The dimension of the embedder is not a whole number from 16 to 4,096.', {
+    hint: 'Leave it out for 384.',
+  });
 }
 
 /**

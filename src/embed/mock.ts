@@ -36,7 +36,8 @@ function writeNoise(noise: Int32Array, text: string, seed: number): void {
 export function createMockEmbedder(spec: Pick<EmbedSpec, 'dimensions' | 'seed'>): Embedder {
   const dimensions = checkDimensions(spec.dimensions);
   const seed = spec.seed ?? 0;
-  if (!Number.isSafeInteger(seed)) throw new SluiceError('SLUICE_USAGE', 'The seed of the mock embedder is not a whole number.', { hint: 'Leave it out for 0.' });
+  if (!Number.isSafeInteger(seed))
+    throw new SluiceError('SLUICE_USAGE', 'The seed of the mock embedder is not a whole number.', { hint: 'Leave it out for 0.' });
   const noise = new Int32Array(dimensions);
   return {
     identity: { provider: 'sluice', model: 'mock', revision: `1-seed${seed}`, dimensions, isNormalised: true },

@@ -36,7 +36,12 @@ async function openCacheIfUsable(options: CacheOptions, onWarning: (message: str
 export async function openEmbedStage(options: OpenEmbedStageOptions): Promise<EmbedStage> {
   const { spec, task, emptyText, requestTimeoutMs, onWarning = () => undefined } = options;
   const embedder = await createEmbedder(spec);
-  const cache = options.cache === false ? undefined : await openCacheIfUsable(options.cache ?? {}, onWarning);
   const prefix = task === 'document' ? spec.documentPrefix : spec.queryPrefix;
-  return createEmbedStage({ embedder, cache, prefix, emptyText, requestTimeoutMs, onWarning });
+  try {
+    const cache = options.cache === false ? undefined : await openCacheIfUsable(options.cache ?? {}, onWarning);
+    return createEmbedStage({ embedder, cache, prefix, emptyText, requestTimeoutMs, onWarning });
+  } catch (error) {
+    await embedder.close?.();
+    throw error;
+  }
 }

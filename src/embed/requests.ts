@@ -47,7 +47,8 @@ function sortWindows(byteCounts: ArrayLike<number>): number[] {
 function cutByInputs(count: number, maxInputs: number): number[][] {
   const size = Math.min(count, maxInputs);
   const requests: number[][] = [];
-  for (let start = 0; start < count; start += size) requests.push(Array.from({ length: Math.min(size, count - start) }, (_, offset) => start + offset));
+  for (let start = 0; start < count; start += size)
+    requests.push(Array.from({ length: Math.min(size, count - start) }, (_, offset) => start + offset));
   return requests;
 }
 

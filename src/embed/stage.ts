@@ -1,6 +1,6 @@
 /** The stage between check and commit: identical texts once, the cache, requests within limits, answers checked, the cache written before it returns. */
 import { isSoundVector } from './answers.ts';
-import { askEmbedder, runAbreast, type AskOptions } from './asking.ts';
+import { askEmbedder, runAbreast } from './asking.ts';
 import type { EmbeddingCache } from './cache.ts';
 import { createCacheGuard, type CacheGuard } from './cache-guard.ts';
 import { createKeyMaker, KEY_BYTES, type KeyMaker } from './cache-key.ts';
@@ -39,6 +39,7 @@ interface Work {
   /** `[distinct, 32]`; undefined without a cache. */
   readonly keys: Buffer | undefined;
   readonly vectors: Float32Array;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Fills in what the cache has, and returns the indexes of the distinct texts that it has not. */
@@ -59,15 +60,12 @@ function gatherKeys(keys: Buffer, indexes: readonly number[]): Buffer {
 }
 
 /** One request: asked, checked, put into its rows and kept. */
-async function embedRequest(setup: Setup, work: Work, request: readonly number[], options: AskOptions): Promise<void> {
-  const { embedder, cache, rules } = setup;
-  const { distinct, keys, vectors } = work;
+async function embedRequest(setup: Setup, work: Work, request: readonly number[]): Promise<void> {
+  const { embedder, cache, rules, requestTimeoutMs } = setup;
+  const { distinct, keys, vectors, signal } = work;
   const { dimensions } = embedder.identity;
-  const answer = await askEmbedder(
-    embedder,
-    request.map((index) => rules.prefix + distinct.texts[index]!),
-    options,
-  );
+  const texts = request.map((index) => rules.prefix + distinct.texts[index]!);
+  const answer = await askEmbedder(embedder, texts, { signal, timeoutMs: requestTimeoutMs });
   request.forEach((index, position) => {
     vectors.set(answer.subarray(position * dimensions, (position + 1) * dimensions), distinct.rows[index]! * dimensions);
   });
@@ -75,8 +73,8 @@ async function embedRequest(setup: Setup, work: Work, request: readonly number[]
 }
 
 /** Asks for the missing texts and returns how many requests it took. */
-async function embedMissing(setup: Setup, work: Work, missing: readonly number[], signal: AbortSignal | undefined): Promise<number> {
-  const { embedder, rules, requestTimeoutMs } = setup;
+async function embedMissing(setup: Setup, work: Work, missing: readonly number[]): Promise<number> {
+  const { embedder, rules } = setup;
   const { limits } = embedder;
   const prefixBytes = Buffer.byteLength(rules.prefix);
   const measure = needsLengths(limits) ? (index: number) => prefixBytes + Buffer.byteLength(work.distinct.texts[index]!) : () => 0;
@@ -86,7 +84,6 @@ async function embedMissing(setup: Setup, work: Work, missing: readonly number[]
       setup,
       work,
       request.map((position) => missing[position]!),
-      { signal, timeoutMs: requestTimeoutMs },
     ),
   );
   return requests.length;
@@ -104,9 +101,9 @@ async function embedTexts(setup: Setup, texts: readonly (string | null)[], signa
   const { dimensions } = embedder.identity;
   const distinct = findDistinctTexts(texts, rules);
   const keys = cache.isOpen ? makeKeys(distinct.texts) : undefined;
-  const work: Work = { distinct, keys, vectors: new Float32Array(texts.length * dimensions) };
+  const work: Work = { distinct, keys, vectors: new Float32Array(texts.length * dimensions), signal };
   const missing = await takeCached(setup, work);
-  const requests = await embedMissing(setup, work, missing, signal);
+  const requests = await embedMissing(setup, work, missing);
   copyRepeats(distinct, work.vectors, dimensions);
   const distinctCount = distinct.texts.length;
   return {

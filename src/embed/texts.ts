@@ -34,7 +34,8 @@ function refuse(text: string | null, index: number, rules: TextRules): EmbedRefu
   if (text === null) return { index, code: 'TEXT_NULL', message: 'there is no text to embed' };
   if (isBlank(text)) return { index, code: 'TEXT_EMPTY', message: 'the text to embed is empty or only white space' };
   const room = rules.maxInputBytes - Buffer.byteLength(rules.prefix);
-  if (exceeds(text, room)) return { index, code: 'TEXT_TOO_LONG', message: `the text to embed is longer than the ${room} bytes that the embedder takes` };
+  if (exceeds(text, room))
+    return { index, code: 'TEXT_TOO_LONG', message: `the text to embed is longer than the ${room} bytes that the embedder takes` };
   return undefined;
 }
 

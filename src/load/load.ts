@@ -1,10 +1,11 @@
 /** The flow of a load: plan → ledger → shards over lanes → indexes → verify → report. */
 import { isSluiceError, SluiceError } from '../errors.ts';
-import { endLoad } from '../ledger/statements.ts';
+import { endLoad, failLoad, releaseShards } from '../ledger/statements.ts';
 import { findLoad, readRejectCauses, type LedgerLoad } from '../ledger/reading.ts';
 import { buildLoadIndex } from './index-build.ts';
 import type { LoadOptions, LoadReport } from './options.ts';
 import { prepareLoad, refuseProblems, type Prepared } from './plan.ts';
+import { endOwner } from './owner.ts';
 import { createProgressMeter, type ProgressMeter } from './progress-meter.ts';
 import { watchProgress } from './progress-watch.ts';
 import { makeReport, reportNothingToDo, type Ending } from './report.ts';
@@ -32,6 +33,7 @@ async function loadPrepared(prepared: Prepared, options: LoadOptions): Promise<L
   const { earlier } = prepared;
   if (earlier?.what === 'nothing_to_do') return reportNothingToDo(earlier.load, options.to);
   if (earlier?.what !== 'resumes') refuseProblems(prepared.plan);
+  if (options.signal?.aborted === true) throw new SluiceError('SLUICE_CANCELLED', `The load of ${prepared.source.name} was cancelled before it began.`, { hint: 'Nothing was written.' });
   const session =
     earlier?.what === 'resumes'
       ? await resumeSession({ ...options, in: options.to, from: undefined }, earlier.load, prepared.source)
@@ -77,6 +79,7 @@ export async function runSession(session: Session): Promise<LoadReport> {
     throw await recordFailure(session, error);
   } finally {
     watch.end();
+    endOwner(session.owner);
     await session.connection.close();
   }
 }
@@ -90,7 +93,7 @@ async function runStages(progressing: Progressing, enter: (phase: 'load' | 'inde
   const index = end === 'done' ? await buildLoadIndex(session, meter) : undefined;
   enter('verify');
   const verification = end === 'done' ? await verifyLoad(session) : undefined;
-  await session.connection.transact([endLoad(session.load, end, undefined)]);
+  await session.connection.transact([endLoad(session.load, end)]);
   const ending: Ending = {
     session,
     tally,
@@ -120,7 +123,7 @@ async function recordFailure(session: Session, error: unknown): Promise<SluiceEr
   const noted = new SluiceError(failure.code, failure.message, { cause: failure.cause ?? failure, problems: failure.problems, hint: [failure.hint, resume].filter((text) => text !== undefined).join(' ') });
   try {
     await session.connection.finish(session.load, session.run.table, false);
-    await session.connection.transact([endLoad(session.load, 'failed', `${failure.code}: ${failure.message}`)]);
+    await session.connection.transact([releaseShards(session.load, session.owner), failLoad(session.load, `${failure.code}: ${failure.message}`)]);
   } catch (second) {
     // The target is what failed: the ledger keeps the load as running, and its owner's end tells the next session that it is not.
     noted.cause = new AggregateError([failure, second], failure.message);

@@ -32,6 +32,7 @@ export function checkOptions(options: LoadOptions): readonly string[] {
     checkRange({ name: 'lanes', value: options.lanes, min: 1, max: 64 }),
     checkRange({ name: 'maxBatchBytes', value: options.maxBatchBytes, min: 1024, max: 1024 ** 3 }),
     checkRange({ name: 'maxBatchRows', value: options.maxBatchRows, min: 1, max: 10_000_000 }),
+    checkRange({ name: 'shardBytes', value: options.shardBytes, min: 256, max: 1024 ** 4 }),
     checkRange({ name: 'maxRowBytes', value: options.maxRowBytes, min: 1, max: 512 * 1024 * 1024 }),
     checkRange({ name: 'lockTimeoutMs', value: options.lockTimeoutMs, min: 0, max: 86_400_000 }),
     checkRange({ name: 'embed.dimensions', value: options.embed?.dimensions, min: 1, max: 65_536 }),

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { threadId } from 'node:worker_threads';
 
 /** An owner that is on another machine, or whose process can't be told from a later one, is given this long after its last commit. */
 export const leaseMs = 60_000;
@@ -20,20 +21,32 @@ function readStart(pid: number): string {
   }
 }
 
-/** A name for one session of this process. */
+/** Sessions of this thread that have not ended: what an ended one left behind need not be waited for. */
+const living = new Set<string>();
+
+/** A name for one session, which lives until {@link endOwner}. */
 export function nameOwner(): string {
-  return [hostname().replaceAll(separator, '-'), String(process.pid), readStart(process.pid), randomBytes(4).toString('hex')].join(separator);
+  const session = `${String(threadId)}-${randomBytes(4).toString('hex')}`;
+  const owner = [hostname().replaceAll(separator, '-'), String(process.pid), readStart(process.pid), session].join(separator);
+  living.add(owner);
+  return owner;
+}
+
+/** The session has ended, in whatever way. */
+export function endOwner(owner: string): void {
+  living.delete(owner);
 }
 
 /** Whether an owner may still be at work. `updatedAt` is when it last committed. */
 export function isOwnerAlive(owner: string, updatedAt: string, nowMs: number): boolean {
   const isFresh = nowMs - Date.parse(updatedAt) < leaseMs;
-  const [host, pidText = '', start] = owner.split(separator);
+  const [host, pidText = '', start, session = ''] = owner.split(separator);
   if (host !== hostname().replaceAll(separator, '-')) return isFresh;
   const pid = Number(pidText);
   if (!isRunning(pid)) return false;
   const startNow = readStart(pid);
   if (start !== undefined && start !== '' && startNow !== '' && start !== startNow) return false;
+  if (pid === process.pid && session.startsWith(`${String(threadId)}-`)) return living.has(owner);
   return isFresh;
 }
 

@@ -87,6 +87,7 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     lanes: options.lanes,
     maxBatchBytes: options.maxBatchBytes,
     maxBatchRows: options.maxBatchRows,
+    shardBytes: options.shardBytes,
   });
   const table = await connection.planTable({
     load,

@@ -7,8 +7,10 @@ import type { Counts, EmbeddingCounts, Progress, RejectCause, StageName } from '
 /** Rates and shares speak of the last 5 s; an ETA of the last 30 s, since a countdown that jumps is not believed. */
 const rateWindowMs = 5_000;
 const etaWindowMs = 30_000;
-/** Events are gathered in bins, so that the window holds at most 300 of them however fast batches come. */
+/** Events are gathered in bins, so that the window holds at most 600 of them (two for each 100 ms) however fast batches come. */
 const binMs = 100;
+/** Where commits are far apart the window reaches back for minutes: beyond this, every second bin is dropped. */
+const maxBins = 2_000;
 /** Before this much time a rate is an accident of the first batch, and an ETA made of it is absurd. */
 const minEtaBasisMs = 500;
 /** Above this an ETA says nothing that a person would act upon. */
@@ -90,7 +92,7 @@ export function createProgressMeter(start: MeterStart): ProgressMeter {
     indexed: undefined,
     latest: { atMs: start.nowMs, rows: 0, bytes: 0, stageMs: emptyStages() },
     history: [],
-    commitsAtMs: new Array<number>(start.lanes + 1).fill(start.nowMs),
+    commitsAtMs: Array.from({ length: start.lanes + 1 }, () => start.nowMs),
   };
   for (const cause of start.rejectsByCause) addCause(state.causes, cause);
   return {
@@ -127,7 +129,8 @@ function addCommit(state: State, event: Extract<MeterEvent, { kind: 'committed' 
   state.counts = addCounts(state.counts, event.counts);
   latest.rows += event.counts.read;
   latest.bytes += event.bytes;
-  if (event.embedding) state.embedding = addEmbedding(state.embedding, event.embedding);
+  // A load that does not embed reports no texts: it has no embedding to show, rather than one of zeros.
+  if (event.embedding && (state.embedding || event.embedding.texts > 0)) state.embedding = addEmbedding(state.embedding, event.embedding);
   for (const cause of event.causes ?? []) addCause(state.causes, cause);
   commitsAtMs.push(latest.atMs);
   commitsAtMs.shift();
@@ -137,13 +140,15 @@ function addCommit(state: State, event: Extract<MeterEvent, { kind: 'committed' 
 function turnBin(state: State, nowMs: number): void {
   const { history, latest } = state;
   const last = history.at(-1);
-  // Only once time has moved on: sums of a moment that is not over would split what happened in it.
-  if (!last || (nowMs > latest.atMs && latest.atMs - last.atMs >= binMs)) history.push(copySums(latest));
+  // Only once time has moved on: sums of a moment that is not over would split what happened in it. What stands before a pause is kept exactly.
+  const isOver = nowMs > latest.atMs && Math.max(latest.atMs - (last?.atMs ?? 0), nowMs - latest.atMs) >= binMs;
+  if (!last || isOver) history.push(copySums(latest));
   latest.atMs = Math.max(latest.atMs, nowMs);
   const horizon = Math.min(latest.atMs - etaWindowMs, oldestCommitMs(state));
   let expired = 0;
   while (expired + 1 < history.length && history[expired + 1]!.atMs <= horizon) expired++;
   if (expired > 0) history.splice(0, expired);
+  if (history.length > maxBins) history.splice(0, history.length, ...history.filter((_, index) => index % 2 === 0));
 }
 
 function copySums(sums: Sums): Sums {

@@ -90,7 +90,7 @@ function isOverLimit({ session, tally }: Watch): boolean {
 /** Each lane takes the next shard when it is done with one. The first failure stops the others after the batch they are in. */
 async function driveLanes(watch: Watch, pool: LanePool): Promise<void> {
   const { session, stop } = watch;
-  const claims = openClaims({ connection: session.connection, load: session.load, owner: session.owner, signal: stop.signal });
+  const claims = openClaims({ connection: session.connection, load: session.load, owner: session.owner, isOrdered: session.run.isOrdered, signal: stop.signal });
   const places = createPlaces(claims);
   const failures: unknown[] = [];
   await Promise.all(
@@ -104,6 +104,7 @@ async function driveLanes(watch: Watch, pool: LanePool): Promise<void> {
       }
     }),
   );
+  await claims.close();
   if (failures.length > 0) throw failures.find((error) => !isSluiceError(error, 'SLUICE_CANCELLED')) ?? failures[0];
 }
 

@@ -111,6 +111,7 @@ function listVectors({ table, embed, index }: RunPlan): readonly Statement[] {
 /** What the table holds before the load: nothing for a new one, else its rows and, unless it is large, the digest of its keys. */
 async function readBase({ table }: RunPlan, connection: Connection): Promise<{ readonly rows: number | undefined; readonly digest: string | undefined }> {
   const empty = { rows: 0, digest: '0'.repeat(16) };
+  if (table.settings['countsRows'] === false) return { rows: undefined, digest: undefined };
   if (table.isNew || table.mode === 'replace') return empty;
   const description = await connection.describe(table.table);
   if (description === undefined || description.isEmpty) return empty;
@@ -174,8 +175,10 @@ export async function resumeSession(options: ResumeOptions, found: LedgerLoad, i
       lanes: stored.source === undefined ? 1 : (options.lanes ?? stored.lanes),
     };
     const source = input ?? (await reopen(run, options, found));
+    checkKind(source, stored, found);
     await checkUnchanged(connection, source, found);
-    await connection.prepare(found.load, run.table, [reopenLoad(found.load)]);
+    // The table was made together with the load's entry. Made again, a table that was replaced already, or dropped by somebody, would be an empty one.
+    await connection.prepare(found.load, { ...run.table, ddl: [] }, [reopenLoad(found.load)]);
     return await openSession({ connection, load: found.load, target: options.in, run, source, options });
   } catch (error) {
     await connection.close();
@@ -188,6 +191,15 @@ async function reopen(run: RunPlan, options: ResumeOptions, found: LedgerLoad): 
   if (run.source !== undefined) return reopenSource(run.source);
   throw new SluiceError('SLUICE_USAGE', `Load ${found.load} read a stream (${found.source}), which can't be opened again by itself.`, {
     hint: found.label === undefined ? 'Give the same rows again from the start: resume({ from }) or "… | sluice resume --from - …".' : `Run the same load with the same label (${found.label}) and the same rows again.`,
+  });
+}
+
+/** Places in a file mean nothing in a stream, nor the other way round. */
+function checkKind(source: Source, stored: RunPlan, found: LedgerLoad): void {
+  if ((source.descriptor === undefined) === (stored.source === undefined)) return;
+  const what = stored.source === undefined ? 'a stream, and a file is given now' : 'a file, and a stream is given now';
+  throw new SluiceError('SLUICE_SOURCE_CHANGED', `Load ${found.load} began with ${what} (${source.name}).`, {
+    hint: `Resume it with what it began with (${found.source}), or load the new one under another label.`,
   });
 }
 

@@ -43,8 +43,9 @@ async function pullRecords(run: Run): Promise<Records | 'end' | 'stopped'> {
 function addRecords(run: Run, records: Records): number {
   const { hand, lane } = run;
   const readCount = records.rowCount + records.rejects.length;
-  if (records.end.row - hand.end.row !== readCount)
-    throw brokenCount(run, 'the source', 'yielded', records.end.row - hand.end.row, readCount);
+  if (records.end.row - hand.end.row !== readCount) {
+    throw brokenCount(run, `the source yielded ${readCount} rows where its position moved by ${records.end.row - hand.end.row}`);
+  }
   const startedMs = lane.clock.now();
   const unfit = lane.builder.add(records);
   lane.observe({ kind: 'stage', stage: 'check', ms: lane.clock.now() - startedMs });
@@ -96,8 +97,8 @@ function cutBatch(run: Run, isLast: boolean): Event {
   const { claim, hand, lane } = run;
   const batch = lane.builder.take();
   const { readCount, byteCount, end: to } = hand;
-  if (batch.rowCount + hand.rejects.length !== readCount)
-    throw brokenCount(run, 'the builder', 'kept', readCount, batch.rowCount + hand.rejects.length);
+  const keptCount = batch.rowCount + hand.rejects.length;
+  if (keptCount !== readCount) throw brokenCount(run, `the builder and the rejects hold ${keptCount} rows where ${readCount} were read`);
   const embedded = { texts: 0, distinct: 0, cached: 0, embedded: 0 };
   const { epoch, load, shard } = claim;
   const mark = { load, shard: shard.ordinal, epoch, from: run.position, to, isLast, readCount, byteCount, embedded };
@@ -152,12 +153,8 @@ function sortByRow(rejects: readonly Reject[]): readonly Reject[] {
   return rejects.length < 2 ? rejects : rejects.toSorted((a, b) => a.row - b.row);
 }
 
-function brokenCount({ claim }: Run, part: string, did: string, expected: number, found: number): SluiceError {
-  return new SluiceError(
-    'SLUICE_INTERNAL',
-    `In shard ${claim.shard.ordinal}, ${part} ${did} ${found} rows where ${expected} were expected.`,
-    {
-      hint: 'Nothing of this batch was written. Please report it with the format of the source.',
-    },
-  );
+function brokenCount({ claim }: Run, what: string): SluiceError {
+  return new SluiceError('SLUICE_INTERNAL', `In shard ${claim.shard.ordinal}, ${what}.`, {
+    hint: 'Nothing of this batch was written. Please report it with the format of the source.',
+  });
 }

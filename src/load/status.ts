@@ -20,8 +20,8 @@ export interface LedgerOptions {
  * Opens a target that must hold a ledger.
  * @throws SLUICE_TARGET_MISSING, SLUICE_LOAD_UNKNOWN
  */
-export async function openLedger(url: string): Promise<Connection> {
-  const connection = await connect(url, { isReadOnly: true });
+export async function openLedger(url: string, lockTimeoutMs?: number): Promise<Connection> {
+  const connection = await connect(url, { isReadOnly: true, ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }) });
   try {
     if (await hasLedger(connection)) return connection;
     throw new SluiceError('SLUICE_LOAD_UNKNOWN', `There is no ledger in ${redactUrl(url)}: sluice never loaded into it.`, { hint: 'Check the target, or load into it first: sluice load … --to …' });
@@ -75,7 +75,7 @@ export async function rejectSummary(options: LedgerOptions): Promise<readonly Re
 }
 
 /** Without a name: the newest load that has open rejects, else the newest. */
-async function chooseRejected(connection: Connection, name: string | undefined): Promise<LedgerLoad> {
+export async function chooseRejected(connection: Connection, name: string | undefined): Promise<LedgerLoad> {
   if (name !== undefined) return chooseLoad(connection, name);
   const loads = await readLoads(connection);
   return loads.findLast((load) => load.openRejects > 0) ?? loads.at(-1) ?? chooseLoad(connection, undefined);

@@ -9,8 +9,15 @@ import type { Turn, TurnEnd } from './lane.ts';
  */
 export type TurnPolicy = 'ordered' | 'exclusive' | 'free';
 
-/** Waits until `view[index]` is no longer `value`, at most `ms`; tells which. */
-export type TurnWait = (view: Int32Array<SharedArrayBuffer>, index: number, value: number, ms: number) => Promise<'ok' | 'timed-out'>;
+/** A word of shared memory and the value that it had. */
+export interface WatchedWord {
+  readonly view: Int32Array<SharedArrayBuffer>;
+  readonly index: number;
+  readonly value: number;
+}
+
+/** Waits until the word has another value, at most `ms`; tells which. */
+export type TurnWait = (watched: WatchedWord, ms: number) => Promise<'ok' | 'timed-out'>;
 
 export interface TurnOptions {
   readonly policy: TurnPolicy;
@@ -39,10 +46,10 @@ export interface Turns {
 const word = { next: 0, holder: 1, closedFrom: 2, changes: 3 } as const;
 const headWords = 4;
 /**
- * Places that may be done ahead of the first unfinished one: one bit each, 128 KiB in all. A session that another process has overtaken skips
- * far ahead; 2^20 shards of 8 MiB are 8 TiB.
+ * Places that may be done ahead of the first unfinished one, one bit each, 16 KiB in all. A session that another process has overtaken
+ * skips far ahead; ten times the shards of the largest load that the design is for (10^4) is never reached.
  */
-const windowPlaces = 2 ** 20;
+const windowPlaces = 2 ** 17;
 /** An aborted signal is seen within this time. */
 const sliceMs = 50;
 const defaultStallMs = 3_600_000;
@@ -73,7 +80,11 @@ function createTurn(words: Int32Array<SharedArrayBuffer>, place: number, options
     return { take: (signal) => Promise.resolve(isClosed(words, 0, signal) ? 'closed' : 'taken'), release: () => undefined };
   return {
     take: (signal) => takeTurn(words, place, { ...options, signal }),
-    release: (end) => releaseTurn(words, place, end, options.policy),
+    release: (end) => {
+      if (options.policy === 'ordered') settlePlace(words, place, end);
+      Atomics.compareExchange(words, word.holder, place + 1, 0);
+      announce(words);
+    },
   };
 }
 
@@ -88,7 +99,7 @@ async function takeTurn(words: Int32Array<SharedArrayBuffer>, place: number, opt
     const changes = Atomics.load(words, word.changes);
     if (isClosed(words, policy === 'ordered' ? place : 0, signal)) return 'closed';
     if (isNext(words, place, policy) && Atomics.compareExchange(words, word.holder, 0, place + 1) === 0) return 'taken';
-    const answer = await wait(words, word.changes, changes, sliceMs);
+    const answer = await wait({ view: words, index: word.changes, value: changes }, sliceMs);
     idleMs = answer === 'ok' ? 0 : idleMs + sliceMs;
   }
   throw new SluiceError(
@@ -108,12 +119,7 @@ function isNext(words: Int32Array, place: number, policy: TurnPolicy): boolean {
   return policy !== 'ordered' || Atomics.load(words, word.next) === place;
 }
 
-function releaseTurn(words: Int32Array<SharedArrayBuffer>, place: number, end: TurnEnd, policy: TurnPolicy): void {
-  if (policy === 'ordered') settlePlace(words, place, end);
-  Atomics.compareExchange(words, word.holder, place + 1, 0);
-  announce(words);
-}
-
+/** What the end of a turn means for the places after it. */
 function settlePlace(words: Int32Array, place: number, end: TurnEnd): void {
   if (end === 'left') closeFrom(words, place);
   if (end !== 'done') return;
@@ -155,7 +161,7 @@ function maskOf(place: number): number {
 }
 
 /** `Atomics.waitAsync`, with a timer beside it: a pending wait alone does not keep a Node process alive. */
-async function waitForChange(view: Int32Array<SharedArrayBuffer>, index: number, value: number, ms: number): Promise<'ok' | 'timed-out'> {
+async function waitForChange({ index, value, view }: WatchedWord, ms: number): Promise<'ok' | 'timed-out'> {
   const waiting = Atomics.waitAsync(view, index, value, ms);
   if (!waiting.async) return waiting.value === 'timed-out' ? 'timed-out' : 'ok';
   const timer = setTimeout(() => undefined, 2 * ms);

@@ -51,7 +51,7 @@ export function fitSchema(description: TableDescription, sample: Sample, overrid
   return {
     columns,
     notes: fitted.map(({ note }) => note),
-    ignoredFields: [...(overrides.skipColumns ?? []), ...matching.ignored],
+    ignoredFields: matching.ignored,
     problems: [
       ...selection.problems,
       ...matching.problems,

@@ -19,7 +19,7 @@ export interface SchemaProposal {
   readonly columns: readonly Column[];
   /** `notes[i]` belongs to `columns[i]`. */
   readonly notes: readonly ColumnNote[];
-  /** Source fields that no column takes. */
+  /** Source fields that no column takes, though nobody asked to skip them. */
   readonly ignoredFields: readonly string[];
   readonly problems: readonly string[];
 }
@@ -35,7 +35,7 @@ export function inferSchema(sample: Sample, overrides: SchemaOverrides = {}): Sc
   return {
     columns,
     notes: proposed.map(({ note }) => note),
-    ignoredFields: [...(overrides.skipColumns ?? [])],
+    ignoredFields: [],
     problems: [
       ...problems,
       ...(columns.length === 0 ? ['no field of the source becomes a column'] : []),

@@ -89,7 +89,7 @@ export function parseReal(text: string): number | Unfit {
   return checkReal(Number(trimmed));
 }
 
-/** A finite double as it is, without the sign of zero; VALUE_RANGE for the others. */
+/** A finite double as it is; VALUE_RANGE for the others. */
 export function checkReal(value: number): number | Unfit {
   if (Number.isFinite(value)) return value;
   return Number.isNaN(value) ? notFinite : realTooLarge;

@@ -3,7 +3,7 @@ import { SluiceError } from '../errors.ts';
 
 const LF = 10;
 
-/** Bytes that a window reads at once: more does not make reading faster, less does (1 MiB: same, 128 KiB: 6 % slower on 277 MB of small CSV rows). */
+/** Bytes that a window reads at once. 277 MB of small CSV rows take 0.75 s of CPU with 512 KiB or 1 MiB, 0.95 s with 128 KiB. */
 export const chunkBytes: number = 512 * 1024;
 
 /** Where a window gets its bytes. */

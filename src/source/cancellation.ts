@@ -1,6 +1,7 @@
 /** Ends reads and waits when a signal is aborted. */
 import { SluiceError } from '../errors.ts';
 
+/** The reason that the caller gave is kept as the cause. */
 function cancelledError(name: string, signal: AbortSignal): SluiceError {
   return new SluiceError('SLUICE_CANCELLED', `reading ${name} was cancelled`, { cause: signal.reason });
 }
@@ -28,6 +29,7 @@ export class Waiter {
     const { signal } = this;
     if (signal === undefined) return promise;
     return new Promise<Value>((resolve, reject) => {
+      // A signal that was aborted before the listener was added tells nobody.
       if (signal.aborted) reject(cancelledError(this.name, signal));
       this.rejectWait = reject;
       promise.then(resolve, reject);

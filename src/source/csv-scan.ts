@@ -6,10 +6,10 @@
  * - a line ends with LF or CRLF (the CR of a CRLF that was cut by the end of the file included); any other CR is data;
  * - an empty line is no row, in files of one column too (an empty text is written `""`);
  * - a quote counts only as the first byte of a field; elsewhere in an unquoted field it is data;
- * - a row whose quoting is broken ends at the first newline after its start, so that its neighbours survive. It is `ROW_QUOTE_STRAY` if text follows a
- *   closing quote on its first line, else `ROW_QUOTE_UNCLOSED`: the code says what is wrong with the line that is refused.
+ * - a row whose quoting is broken, or that is too long, ends at the first newline after its start, so that its neighbours survive. Broken quoting is
+ *   `ROW_QUOTE_STRAY` if text follows a closing quote on the row's first line, else `ROW_QUOTE_UNCLOSED`: the code says what is wrong with the line that is
+ *   refused. A row is too long, not unclosed, if its first line is.
  */
-import type { RejectCode } from '../rows/batch.ts';
 import { createRowIndex, type RowFault, type RowIndex } from './row-index.ts';
 
 const LF = 10;
@@ -97,10 +97,7 @@ export function scanRows(scan: CsvScan, view: Uint8Array, input: { readonly isFi
     let isEnded = false;
     while (!isQuoted && at < cap) {
       let byte = view[at]!;
-      while (byte > high || (byte !== delimiter && byte !== LF)) {
-        if (++at >= cap) break;
-        byte = view[at]!;
-      }
+      while ((byte > high || (byte !== delimiter && byte !== LF)) && ++at < cap) byte = view[at]!;
       if (at >= cap) break;
       if (slot < lastSlot) {
         starts[slot] = start;
@@ -123,6 +120,7 @@ export function scanRows(scan: CsvScan, view: Uint8Array, input: { readonly isFi
       at++;
       continue;
     }
+    // From here on the row is handed over by the scan: it is blank, quoted, refused, or not whole.
     scan.rowStart = rowStart;
     scan.at = at;
     scan.fields = slot - firstSlot;
@@ -153,11 +151,11 @@ function finishQuotedRow(scan: CsvScan, view: Uint8Array, isFinal: boolean): num
   const fieldLimit = 4 * width + 64;
   for (;;) {
     if (scan.at < cap && view[scan.at] === quote) {
-      if (scan.fields > fieldLimit && scan.newlines > 0) return breakRow(scan, view, isFinal);
+      if (scan.fields > fieldLimit && scan.newlines > 0) return breakRow(scan, view, { isFinal, isStray: false });
       const outcome = scanQuotedField(scan, view, { cap, isEnd: isFinal && cap === view.length });
       const isOver = cap - scan.rowStart > maxRowBytes;
       if (outcome === 'open' && !isOver && !isFinal) return needsMore;
-      if (outcome !== 'closed') return breakRow(scan, view, isFinal, outcome === 'stray' && scan.newlines === 0);
+      if (outcome !== 'closed') return breakRow(scan, view, { isFinal, isStray: outcome === 'stray' && scan.newlines === 0 });
     } else {
       scanPlainField(scan, view, cap);
     }
@@ -176,7 +174,11 @@ function scanPlainField(scan: CsvScan, view: Uint8Array, cap: number): void {
 }
 
 /** Reads the field whose opening quote is at `scan.at` and stops at the delimiter or line end after it. `isEnd`: the input ends at `cap`. */
-function scanQuotedField(scan: CsvScan, view: Uint8Array, bounds: { readonly cap: number; readonly isEnd: boolean }): 'closed' | 'open' | 'stray' {
+function scanQuotedField(
+  scan: CsvScan,
+  view: Uint8Array,
+  bounds: { readonly cap: number; readonly isEnd: boolean },
+): 'closed' | 'open' | 'stray' {
   const { delimiter, quote } = scan.dialect;
   const { cap, isEnd } = bounds;
   const start = scan.at + 1;
@@ -208,10 +210,7 @@ function scanQuotedField(scan: CsvScan, view: Uint8Array, bounds: { readonly cap
 function closeRow(scan: CsvScan, view: Uint8Array, isFinal: boolean): number {
   const { width, maxRowBytes } = scan.dialect;
   const { index, rowStart, at, fields } = scan;
-  if (at - rowStart > maxRowBytes) {
-    scan.isTooLong = true;
-    return needsMore;
-  }
+  if (at - rowStart > maxRowBytes) return breakRow(scan, view, { isFinal, isStray: false });
   if (at === view.length && !isFinal) return needsMore;
   const end = at > rowStart && view[at - 1] === CR ? at - 1 : at;
   const line = scan.lines;
@@ -219,7 +218,13 @@ function closeRow(scan: CsvScan, view: Uint8Array, isFinal: boolean): number {
   const next = Math.min(at + 1, view.length);
   if (end === rowStart) return next;
   if (fields !== width) {
-    scan.faults.push({ code: 'ROW_FIELD_COUNT', message: `the row has ${fields} fields where ${width} are expected`, start: rowStart, end, line });
+    scan.faults.push({
+      code: 'ROW_FIELD_COUNT',
+      message: `the row has ${fields} fields where ${width} are expected`,
+      start: rowStart,
+      end,
+      line,
+    });
     return next;
   }
   const slot = index.count * width + width - 1;
@@ -231,14 +236,10 @@ function closeRow(scan: CsvScan, view: Uint8Array, isFinal: boolean): number {
   return next;
 }
 
-const quoteMessages = {
-  ROW_QUOTE_STRAY: 'text follows a closing quote',
-  ROW_QUOTE_UNCLOSED: 'a quoted field is not closed',
-} as const satisfies Partial<Record<RejectCode, string>>;
-
-/** Refuses a row with broken quoting up to the first newline after its start; returns the next row's start. */
-function breakRow(scan: CsvScan, view: Uint8Array, isFinal: boolean, isStray = false): number {
+/** Refuses a row up to the first newline after its start; returns the next row's start. */
+function breakRow(scan: CsvScan, view: Uint8Array, row: { readonly isFinal: boolean; readonly isStray: boolean }): number {
   const { rowStart } = scan;
+  const { isFinal, isStray } = row;
   const newline = view.indexOf(LF, rowStart);
   const lineEnd = newline < 0 ? view.length : newline;
   if (lineEnd - rowStart > scan.dialect.maxRowBytes) {
@@ -248,7 +249,10 @@ function breakRow(scan: CsvScan, view: Uint8Array, isFinal: boolean, isStray = f
   if (newline < 0 && !isFinal) return needsMore;
   const code = isStray ? 'ROW_QUOTE_STRAY' : 'ROW_QUOTE_UNCLOSED';
   const end = lineEnd > rowStart && view[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
-  scan.faults.push({ code, message: quoteMessages[code], start: rowStart, end, line: scan.lines++ });
+  const message = isStray
+    ? 'text follows a closing quote'
+    : 'a quoted field that begins in this line is not closed, or its row is too long';
+  scan.faults.push({ code, message, start: rowStart, end, line: scan.lines++ });
   return Math.min(lineEnd + 1, view.length);
 }
 

@@ -39,6 +39,7 @@ export function createCsvFormat(options: CsvOptions): TextFormat {
   };
 }
 
+/** A tokenizer whose arrays serve every stretch: a stretch allocates its places and its text, nothing per row. */
 function createTokenizer(fields: readonly string[], limits: StretchLimits, options: CsvOptions): Tokenizer {
   const scan = createCsvScan({ ...options, width: fields.length }, limits.maxRows);
   const constant = { kind: 'text', fields, quote: options.quote, nullText: options.nullText } as const;
@@ -50,6 +51,7 @@ function createTokenizer(fields: readonly string[], limits: StretchLimits, optio
       const byteCount = scan.consumed;
       if (byteCount === 0) return scan.isTooLong ? 'too_long' : 'needs_more';
       const bytes = view.subarray(0, byteCount);
+      // Most stretches are ASCII, which is told at 26 GB/s: only others are checked, and only broken ones row by row.
       const isPlain = isAscii(bytes);
       if (!isPlain && !isUtf8(bytes)) refuseBrokenText(scan, bytes);
       const stretch = { index: scan.index, faults: scan.faults, base, readText };
@@ -118,6 +120,7 @@ async function readHeader(window: ByteWindow, options: CsvOptions, file: string)
   }
 }
 
+/** The names that a header line holds, unquoted and checked. */
 function readNames(scan: CsvScan, view: Buffer, header: { readonly fault: RowFault; readonly file: string }): string[] {
   const { fault, file } = header;
   if (fault.code !== 'ROW_FIELD_COUNT') throw headerError(file, `has broken quoting: ${fault.message}`);
@@ -126,7 +129,7 @@ function readNames(scan: CsvScan, view: Buffer, header: { readonly fault: RowFau
   const quote = String.fromCharCode(Math.max(0, scan.dialect.quote));
   const names = Array.from({ length: scan.fields }, (_, field) => {
     // The end of a row of the wrong width is not noted in its last field, which may hold the CR of its line's end.
-    const text = view.toString('utf8', scan.starts[field]!, Math.min(scan.ends[field]!, fault.end));
+    const text = view.toString('utf8', scan.starts[field], Math.min(scan.ends[field]!, fault.end));
     return scan.quoting[field] === 2 ? text.replaceAll(quote + quote, quote) : text;
   });
   if (names.some((name) => name.includes('\r') && !name.includes('\n'))) {
@@ -136,6 +139,7 @@ function readNames(scan: CsvScan, view: Buffer, header: { readonly fault: RowFau
   return names;
 }
 
+/** Fields are found by their names: each needs one, and one of its own. */
 function checkNames(names: readonly string[], where: string): void {
   const hint = 'Mend the header line, or name the fields by --columns a,b,c if the file has none.';
   const empty = names.indexOf('');

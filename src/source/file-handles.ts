@@ -14,7 +14,7 @@ export interface FileIdentity {
   readonly key: string;
 }
 
-/** The files of one source in one thread. Reads are synchronous: a lane has nothing else to do, and a chunk in the page cache is there in 0.1 ms. */
+/** The files of one source in one thread. Reads are synchronous: a lane has nothing else to do, and a chunk of 512 KiB in the page cache is there in 0.13 ms. */
 export class FileHandles {
   private readonly files: (FileIdentity | undefined)[];
   private readonly paths: readonly string[];
@@ -100,6 +100,7 @@ export class FileHandles {
     return descriptor;
   }
 
+  /** Notes what a file is when it is opened first, and compares when it is opened again. */
   private learn(file: number, path: string, descriptor: number): void {
     const stats = readOnce(path, () => fstatSync(descriptor));
     if (!stats.isFile()) throw notAFileError(path, stats.isDirectory());
@@ -132,6 +133,7 @@ export function notAFileError(path: string, isDirectory: boolean): SluiceError {
   return new SluiceError('SLUICE_SOURCE_NOT_A_FILE', `${path} ${what}`, { hint: isDirectory ? 'Name the files in it.' : 'Name a file.' });
 }
 
+/** Runs a call of the file system; its error names the path and says what to do. */
 function readOnce<Result>(path: string, call: () => Result): Result {
   try {
     return call();
@@ -147,7 +149,11 @@ interface Refusal {
 }
 
 const refusals: Readonly<Record<string, Refusal>> = {
-  ENOENT: { code: 'SLUICE_SOURCE_MISSING', what: 'does not exist', hint: 'Check the path; a relative one begins at the working directory.' },
+  ENOENT: {
+    code: 'SLUICE_SOURCE_MISSING',
+    what: 'does not exist',
+    hint: 'Check the path; a relative one begins at the working directory.',
+  },
   ENOTDIR: { code: 'SLUICE_SOURCE_MISSING', what: 'does not exist', hint: 'A part of the path is a file, not a directory.' },
   EACCES: { code: 'SLUICE_SOURCE_DENIED', what: 'may not be read', hint: 'Give this user the right to read it.' },
   EPERM: { code: 'SLUICE_SOURCE_DENIED', what: 'may not be read', hint: 'Give this user the right to read it.' },
@@ -159,5 +165,8 @@ export function toSourceError(path: string, error: unknown): SluiceError {
   const systemCode = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
   const refusal = Object.hasOwn(refusals, systemCode) ? refusals[systemCode] : undefined;
   if (refusal !== undefined) return new SluiceError(refusal.code, `${path} ${refusal.what}`, { cause: error, hint: refusal.hint });
-  return new SluiceError('SLUICE_SOURCE_READ', `${path} could not be read (${systemCode})`, { cause: error, hint: 'Once it can be read again, resume.' });
+  return new SluiceError('SLUICE_SOURCE_READ', `${path} could not be read (${systemCode})`, {
+    cause: error,
+    hint: 'Once it can be read again, resume.',
+  });
 }

@@ -69,6 +69,7 @@ class TextFiles {
     this.handles = new FileHandles(input.paths);
   }
 
+  /** Opens every file once; sizes and heads are then known, and later growth is not read. */
   async check(): Promise<void> {
     const first = await this.readHead(0);
     for (let file = 1; file < this.input.paths.length; file++) {
@@ -82,6 +83,7 @@ class TextFiles {
     return this.size;
   }
 
+  /** What stands before the first row of a file; read once. */
   async readHead(file: number): Promise<Head> {
     const known = this.heads.get(file);
     if (known !== undefined) return known;
@@ -94,6 +96,7 @@ class TextFiles {
     return shared;
   }
 
+  /** Shards in the order of the files. The last one of a file ends where the file ended when it was opened. */
   async *cut(targetBytes: number, checkCancelled: () => void): AsyncGenerator<Shard, void, undefined> {
     let ordinal = 0;
     for (let file = 0; file < this.input.paths.length; file++) {
@@ -109,6 +112,7 @@ class TextFiles {
     }
   }
 
+  /** Rows that start in the shard, from a position on. The head of a file belongs to its first shard. */
   async *read(shard: Shard, from: Position, options: ReadOptions): AsyncGenerator<Records, void, undefined> {
     const { format, name } = this.input;
     const { file } = shard;
@@ -126,20 +130,26 @@ class TextFiles {
     });
   }
 
+  /** Rows of the first file's start, then of places all over the files. */
   async sample(checkCancelled: () => void): Promise<Sample> {
     const stretches: Records[] = [];
     const first = await sampleHead(await this.openSampled(0));
     if (first !== undefined) stretches.push(first);
     const { fields } = await this.readHead(0);
-    const mean = assembleSample(fields, stretches).meanRowBytes ?? headBytes;
-    for (const { file, offset } of this.choosePlaces(first?.end.offset ?? headBytes)) {
+    const meanRowBytes = assembleSample(fields, stretches).meanRowBytes ?? headBytes;
+    let seen = { file: 0, end: first?.end.offset ?? 0 };
+    for (const { file, offset } of this.choosePlaces(seen.end)) {
       checkCancelled();
-      const records = await samplePlace(await this.openSampled(file), offset, mean);
-      if (records !== undefined && records.rowCount > 0) stretches.push(records);
+      const notBefore = seen.file === file ? seen.end : 0;
+      const records = await samplePlace(await this.openSampled(file), { offset, notBefore, meanRowBytes });
+      if (records === undefined || records.rowCount === 0) continue;
+      stretches.push(records);
+      seen = { file, end: records.end.offset };
     }
     return assembleSample(fields, stretches);
   }
 
+  /** The shards whose digests differ now. */
   async findChanged(shards: readonly Shard[]): Promise<readonly Shard[]> {
     const changed: Shard[] = [];
     for (const shard of shards) {
@@ -172,7 +182,10 @@ class TextFiles {
     const head = await this.readHead(file);
     const { size } = this.handles.identify(file);
     const { maxRowBytes } = format;
-    yield* findCuts({ handles: this.handles, file, size, start: head.byteCount, maxRowBytes, dialect: format.describeRows(head) }, targetBytes);
+    yield* findCuts(
+      { handles: this.handles, file, size, start: head.byteCount, maxRowBytes, dialect: format.describeRows(head) },
+      targetBytes,
+    );
   }
 
   private async openSampled(file: number): Promise<SampledFile> {
@@ -198,6 +211,7 @@ class TextFiles {
   }
 }
 
+/** Whether two files name the same fields in the same order. */
 function hasSameFields(first: Head, other: Head): boolean {
   if (first.fields === undefined || other.fields === undefined) return first.fields === other.fields;
   return first.fields.length === other.fields.length && first.fields.every((name, field) => name === other.fields?.[field]);

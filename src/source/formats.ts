@@ -36,7 +36,10 @@ export function chooseFormat(name: string, options: SourceOptions): TextFormat {
   const formatName = options.format === undefined ? findByExtension(name) : options.format.toLowerCase();
   const entry = formatName === undefined ? undefined : findEntry(formatName);
   if (entry !== undefined) return entry.create(options);
-  const what = options.format === undefined ? `the format of ${name} can't be told from its name` : `there is no format ${JSON.stringify(options.format)}`;
+  const what =
+    options.format === undefined
+      ? `the format of ${name} can't be told from its name`
+      : `there is no format ${JSON.stringify(options.format)}`;
   throw new SluiceError('SLUICE_FORMAT_UNKNOWN', what, { hint: `Name it with --format: ${formatNames.join(', ')}.` });
 }
 
@@ -69,7 +72,9 @@ function readByte(text: string, option: string): number {
   const character = text === '\\t' ? '\t' : text;
   const code = character.charCodeAt(0);
   if (character.length === 1 && code < 128 && character !== '\n' && character !== '\r') return code;
-  throw new SluiceError('SLUICE_USAGE', `${option} has to be one ASCII character other than a line end`, { hint: `For example ${option} ';' or ${option} '\\t'.` });
+  throw new SluiceError('SLUICE_USAGE', `${option} has to be one ASCII character other than a line end`, {
+    hint: `For example ${option} ';' or ${option} '\\t'.`,
+  });
 }
 
 function readMaxRowBytes(options: SourceOptions): number {

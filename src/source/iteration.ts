@@ -33,7 +33,12 @@ export class PulledIterator {
     if (this.isDone) return { done: true, value: undefined };
     try {
       const result = this.iterator.next();
-      return 'then' in result ? result.then((settled) => this.note(settled), (error: unknown) => this.fail(error)) : this.note(result);
+      return 'then' in result
+        ? result.then(
+            (settled) => this.note(settled),
+            (error: unknown) => this.fail(error),
+          )
+        : this.note(result);
     } catch (error) {
       return this.fail(error);
     }

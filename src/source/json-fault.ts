@@ -27,7 +27,9 @@ export function describeJsonFault(text: string): string {
     walk.at = skipPattern(walk, /[ \t\n\r]*/y);
     const column = walk.at + 1;
     if (walk.at >= text.length) {
-      return walk.expected === 'nothing' ? 'invalid JSON' : `invalid JSON: the row ends early, at column ${column}; ${expectations[walk.expected]}`;
+      return walk.expected === 'nothing'
+        ? 'invalid JSON'
+        : `invalid JSON: the row ends early, at column ${column}; ${expectations[walk.expected]}`;
     }
     const fault = step(walk);
     if (fault !== undefined) return `invalid JSON at column ${fault.column}: ${fault.reason}`;
@@ -39,6 +41,7 @@ interface Fault {
   readonly reason: string;
 }
 
+/** Takes one token; returns the fault if it is not one that may stand here. */
 function step(walk: Walk): Fault | undefined {
   const character = walk.text.charAt(walk.at);
   const { expected } = walk;
@@ -54,6 +57,7 @@ function step(walk: Walk): Fault | undefined {
   return stepValue(walk, character);
 }
 
+/** Takes the token that begins a value. */
 function stepValue(walk: Walk, character: string): Fault | undefined {
   if (character === '{' || character === '[') {
     walk.open.push(character === '{' ? '}' : ']');
@@ -68,6 +72,7 @@ function stepValue(walk: Walk, character: string): Fault | undefined {
   return undefined;
 }
 
+/** A loop over characters: a pattern for a whole string would run out of stack on one of many megabytes. */
 function stepString(walk: Walk, after: Expectation): Fault | undefined {
   const { text } = walk;
   const start = walk.at++;
@@ -81,6 +86,7 @@ function stepString(walk: Walk, after: Expectation): Fault | undefined {
   return move(walk, after);
 }
 
+/** Where a sticky pattern ends that begins here; here if it does not match. */
 function skipPattern(walk: Walk, pattern: RegExp): number {
   pattern.lastIndex = walk.at;
   return pattern.test(walk.text) ? pattern.lastIndex : walk.at;

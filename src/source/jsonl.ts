@@ -30,6 +30,7 @@ function createTokenizer(limits: StretchLimits, maxRowBytes: number): Tokenizer 
   const index = createRowIndex(limits.maxRows);
   return {
     take(input) {
+      // Without a newline in it the front is the start of one row: whether that is too long can be told already.
       const usable = findWholeLines(input, limits);
       if (usable === 0) return input.view.length > maxRowBytes ? 'too_long' : 'needs_more';
       return takeLines(index, { ...input, view: input.view.subarray(0, usable) }, maxRowBytes);
@@ -68,6 +69,7 @@ function takeLines(index: RowIndex, input: TokenizerInput, maxRowBytes: number):
     const lineEnd = newline < 0 ? view.length : newline;
     const end = lineEnd > start && view[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
     const line = lines++;
+    // One past the last newline or, at the end, past the bytes: the loop ends either way.
     at = lineEnd + 1;
     if (end === start) continue;
     const unread = lineEnd - start > maxRowBytes || !check.isValid ? checkBytes(view.subarray(start, lineEnd), check) : undefined;
@@ -109,6 +111,7 @@ function parseJson(json: string): unknown {
   }
 }
 
+/** Arrays are objects to JavaScript, but no rows. */
 function isRow(value: unknown): value is Row {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -47,7 +47,11 @@ function describeObjects(name: string): Pick<Source, 'name' | 'format' | 'byteCo
   return { name, format: 'objects', byteCount: undefined, descriptor: undefined, changed: async () => [] };
 }
 
-async function* readArray(rows: readonly unknown[], from: Position, checkCancelled: () => void): AsyncGenerator<ValueRecords, void, undefined> {
+async function* readArray(
+  rows: readonly unknown[],
+  from: Position,
+  checkCancelled: () => void,
+): AsyncGenerator<ValueRecords, void, undefined> {
   let at = from.offset;
   let wanted = firstRows;
   while (at < rows.length) {
@@ -59,6 +63,7 @@ async function* readArray(rows: readonly unknown[], from: Position, checkCancell
   }
 }
 
+/** The first rows, and some of places in equal distances to the end. */
 function sampleArray(rows: readonly unknown[]): Sample {
   const stretches = [makeRecords(rows.slice(0, headSample.maxRows), 0)];
   for (let place = 1; place <= samplePlaces; place++) {
@@ -68,6 +73,7 @@ function sampleArray(rows: readonly unknown[]): Sample {
   return { fields: collectFields(stretches), stretches, meanRowBytes: undefined };
 }
 
+/** The rows of an iterable, each taken once: a row that was taken for a sample waits for the read. */
 class ObjectStream {
   private readonly name: string;
   private readonly rows: PulledIterator;
@@ -124,6 +130,7 @@ class ObjectStream {
   /** Takes rows until `count` are waiting or the iterable has ended. */
   private async gather(count: number, waiter: Waiter): Promise<void> {
     while (this.waiting.length < count) {
+      // A promise is kept until its row has arrived: a cancelled wait must not lose it.
       const next = this.pending ?? this.rows.next();
       if (next instanceof Promise) this.pending = next;
       const result = next instanceof Promise ? await waiter.wait(next) : next;
@@ -143,9 +150,13 @@ class ObjectStream {
     while (this.at < row) {
       const rows = await this.take(Math.min(maxStretchRows, row - this.at), waiter);
       if (rows.length > 0) continue;
-      throw new SluiceError('SLUICE_SOURCE_CHANGED', `the ${this.name} ends after ${this.at} rows, before row ${row}, up to which it was loaded`, {
-        hint: 'Give the same rows again from the first one.',
-      });
+      throw new SluiceError(
+        'SLUICE_SOURCE_CHANGED',
+        `the ${this.name} ends after ${this.at} rows, before row ${row}, up to which it was loaded`,
+        {
+          hint: 'Give the same rows again from the first one.',
+        },
+      );
     }
   }
 }
@@ -164,8 +175,17 @@ function makeRecords(rows: readonly unknown[], first: number): ValueRecords {
   for (let at = 0; at < rows.length; at++) {
     const row = rows[at];
     const ordinal = first + at;
+    // Ordinals are written up to the rows that are kept, and the rest is cut off below.
     if (isRow(row)) ordinals[values.push(row) - 1] = ordinal;
-    else rejects.push({ code: 'ROW_NOT_AN_OBJECT', message: describeNoRow(row), row: ordinal, offset: ordinal, line: ordinal, raw: writeRowText(row) });
+    else
+      rejects.push({
+        code: 'ROW_NOT_AN_OBJECT',
+        message: describeNoRow(row),
+        row: ordinal,
+        offset: ordinal,
+        line: ordinal,
+        raw: writeRowText(row),
+      });
   }
   const places = ordinals.subarray(0, values.length);
   const end = first + rows.length;
@@ -185,6 +205,7 @@ function isRow(row: unknown): row is Row {
   return typeof row === 'object' && row !== null && !Array.isArray(row) && !ArrayBuffer.isView(row);
 }
 
+/** What stands in a row's place, without its value. */
 function describeNoRow(row: unknown): string {
   if (row === null) return 'the row is null, not an object';
   if (Array.isArray(row) || ArrayBuffer.isView(row)) return 'the row is an array, not an object';
@@ -194,6 +215,7 @@ function describeNoRow(row: unknown): string {
 /** Rows of which one is measured: a look at every row would cost as much as a row's share of an insert. */
 const measuredEvery = 32;
 
+/** Bytes of memory that rows take, as far as a stretch's size needs to be known. */
 function estimateBytes(values: readonly Row[]): number {
   let bytes = 0;
   let measured = 0;

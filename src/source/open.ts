@@ -57,7 +57,9 @@ async function openPaths(inputs: readonly (string | URL)[], options: SourceOptio
   if (stats.every((stat) => stat?.isFile())) return openRegularFiles(paths, options);
   const [path, stat] = [paths[0]!, stats[0]];
   if (paths.length > 1) {
-    throw new SluiceError('SLUICE_USAGE', 'stdin or a pipe can be loaded only alone', { hint: 'Load it apart from the files, or join them: cat FILE … |' });
+    throw new SluiceError('SLUICE_USAGE', 'stdin or a pipe can be loaded only alone', {
+      hint: 'Load it apart from the files, or join them: cat FILE … |',
+    });
   }
   if (path === '-' || path === '/dev/stdin') return openStream('stdin', process.stdin, options);
   if (stat !== undefined && !isPipe(stat)) throw notAFileError(path, stat.isDirectory());
@@ -90,7 +92,9 @@ function toPath(input: string | URL): string {
   const text = String(input);
   if (/^file:/i.test(text)) return fileURLToPath(input);
   if (!(input instanceof URL) && !/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) return text;
-  throw new SluiceError('SLUICE_USAGE', `a source is a file or a stream, not a ${text.split(':')[0]} URL`, { hint: 'Pipe it in: curl URL | sluice load - --format …' });
+  throw new SluiceError('SLUICE_USAGE', `a source is a file or a stream, not a ${text.split(':')[0]} URL`, {
+    hint: 'Pipe it in: curl URL | sluice load - --format …',
+  });
 }
 
 /** The files that a pattern stands for, sorted, so that the order of the input is the same each time. */
@@ -99,7 +103,9 @@ async function expandPath(path: string): Promise<string[]> {
   const matches: string[] = [];
   for await (const match of glob(path)) matches.push(match);
   if (matches.length > 0) return matches.toSorted();
-  throw new SluiceError('SLUICE_SOURCE_MISSING', `no file matches ${path}`, { hint: 'Check the path; a relative one begins at the working directory.' });
+  throw new SluiceError('SLUICE_SOURCE_MISSING', `no file matches ${path}`, {
+    hint: 'Check the path; a relative one begins at the working directory.',
+  });
 }
 
 function statPath(path: string): Stats {
@@ -113,7 +119,8 @@ function statPath(path: string): Stats {
 }
 
 async function openIterable(input: object, options: SourceOptions): Promise<Source> {
-  if (!isIterable(input)) throw new SluiceError('SLUICE_USAGE', 'rows come from a path, an array, an iterable or a stream; this is none of them');
+  if (!isIterable(input))
+    throw new SluiceError('SLUICE_USAGE', 'rows come from a path, an array, an iterable or a stream; this is none of them');
   const isByteStream = 'readableObjectMode' in input && input.readableObjectMode === false;
   const name = isByteStream || input instanceof ReadableStream ? 'stream' : 'iterable';
   if (isByteStream) return openStream(name, input, options);

@@ -1,6 +1,6 @@
 /** Rows for schema inference out of a few places of a file. A sample may miss rows; it never holds half of one. */
 import type { Position } from '../rows/batch.ts';
-import { ByteWindow } from './byte-window.ts';
+import type { ByteWindow } from './byte-window.ts';
 import type { Records, Sample } from './source.ts';
 import { holdText, type Head, type Reading, type TextFormat, type TokenizerInput } from './text-format.ts';
 
@@ -8,8 +8,10 @@ import { holdText, type Head, type Reading, type TextFormat, type TokenizerInput
 export const headSample: { readonly maxRows: number; readonly maxBytes: number } = { maxRows: 1_000, maxBytes: 1024 * 1024 };
 /** Places after the head, the file's end among them. */
 export const samplePlaces = 8;
+/** Rows wanted of each, on average; the bytes for them are read, and all rows in those. */
 const placeRows = 200;
-const minPlaceBytes = 16 * 1024;
+const minPlaceBytes = 4 * 1024;
+const maxPlaceRows = 4_096;
 /** Lines that are tried as a row's start before a place is given up: inside a long quoted text no line starts a row. */
 const maxTries = 16;
 
@@ -23,7 +25,11 @@ export interface SampledFile {
 }
 
 /** The rows at the front of a window, which is not moved; undefined if the first one is not whole or too long. */
-export function peekRows(window: ByteWindow, base: Position, sampled: Pick<SampledFile, 'format' | 'head' | 'reread'>): Records | undefined {
+export function peekRows(
+  window: ByteWindow,
+  base: Position,
+  sampled: Pick<SampledFile, 'format' | 'head' | 'reread'>,
+): Records | undefined {
   // A copy: the records of a sample are kept, the window goes on.
   const view = Buffer.from(window.view());
   const tokenizer = sampled.format.createTokenizer(sampled.head, headSample);
@@ -34,7 +40,8 @@ export function peekRows(window: ByteWindow, base: Position, sampled: Pick<Sampl
 /** The first rows of a file. A row too long for the whole sample is passed over. */
 export async function sampleHead(file: SampledFile): Promise<Records | undefined> {
   const start = file.head.byteCount;
-  const window = file.openWindow(start, headSample.maxBytes);
+  const window = file.openWindow(start, headSample.maxBytes + 1);
+  await gather(window, headSample.maxBytes);
   let line = file.head.lines;
   for (let row = 0; row < maxTries && start < file.size; row++, line++) {
     const records = await peekWholeRows(window, { offset: window.offset, row, line }, file);
@@ -44,8 +51,12 @@ export async function sampleHead(file: SampledFile): Promise<Records | undefined
   return undefined;
 }
 
+/** Reads until the window holds more than `byteCount` bytes or the end, so that a last row without a newline is known to be whole. */
+async function gather(window: ByteWindow, byteCount: number): Promise<void> {
+  while (!window.isFinal && window.byteCount <= byteCount) await window.fill();
+}
+
 async function peekWholeRows(window: ByteWindow, base: Position, file: SampledFile): Promise<Records | undefined> {
-  await window.fill();
   for (;;) {
     const records = peekRows(window, base, file);
     if (records !== undefined || window.isFinal || window.byteCount > file.format.maxRowBytes) return records;
@@ -53,18 +64,27 @@ async function peekWholeRows(window: ByteWindow, base: Position, file: SampledFi
   }
 }
 
+/** A place to take a sample from. */
+export interface SamplePlace {
+  readonly offset: number;
+  /** The end of the place before it in the same file, a row's start; 0 if there is none. */
+  readonly notBefore: number;
+  readonly meanRowBytes: number;
+}
+
 /**
- * Some rows from `offset` on. Where newlines may be quoted the line that follows may be the middle of a row: the first line is taken from which on all
+ * Some rows from a place on. Where newlines may be quoted the line that follows may be the middle of a row: the first line is taken from which on all
  * rows can be read.
  */
-export async function samplePlace(file: SampledFile, offset: number, meanRowBytes: number): Promise<Records | undefined> {
-  const placeBytes = Math.min(headSample.maxBytes, Math.max(minPlaceBytes, Math.ceil(placeRows * meanRowBytes)));
-  const from = Math.max(file.head.byteCount, Math.min(offset, file.size - placeBytes));
-  const isRowStart = from === file.head.byteCount;
+export async function samplePlace(file: SampledFile, place: SamplePlace): Promise<Records | undefined> {
+  const placeBytes = Math.min(headSample.maxBytes, Math.max(minPlaceBytes, Math.ceil(placeRows * place.meanRowBytes)));
+  const firstRow = Math.max(file.head.byteCount, place.notBefore);
+  const from = Math.max(firstRow, Math.min(place.offset, file.size - placeBytes));
+  const isRowStart = from === firstRow;
   // From the byte before, so that a row that starts right there is found.
-  const window = file.openWindow(isRowStart ? from : from - 1, placeBytes);
-  const limits = { maxRows: placeRows, maxBytes: placeBytes };
-  await window.fill();
+  const window = file.openWindow(isRowStart ? from : from - 1, placeBytes + 2);
+  const limits = { maxRows: maxPlaceRows, maxBytes: placeBytes };
+  await gather(window, placeBytes + 1);
   for (let tries = 0; tries < maxTries; tries++) {
     if (!isRowStart || tries > 0) await window.skipLine();
     if (window.byteCount === 0) return undefined;

@@ -43,7 +43,7 @@ export interface TextRecords extends RecordStretch {
   readonly ends: Int32Array;
   /** Per field: 0 as it stands · 1 was quoted · 2 was quoted and holds doubled quotes. */
   readonly quoting: Uint8Array;
-  /** The quote character's byte, to undouble by. */
+  /** The quote character's byte, to undouble by; -1 for none. */
   readonly quote: number;
   /** An unquoted field with exactly this text is null. */
   readonly nullText: string;
@@ -118,10 +118,4 @@ export interface SourceOptions {
 }
 
 /** What `load({ from })` takes. */
-export type SourceInput =
-  | string
-  | URL
-  | readonly string[]
-  | Iterable<unknown>
-  | AsyncIterable<unknown>
-  | ReadableStream<unknown>;
+export type SourceInput = string | URL | readonly string[] | Iterable<unknown> | AsyncIterable<unknown> | ReadableStream<unknown>;

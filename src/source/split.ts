@@ -7,7 +7,7 @@ import type { FileHandles } from './file-handles.ts';
 const LF = 10;
 
 export interface SplitFile {
-  readonly handles: FileHandles;
+  readonly handles: Pick<FileHandles, 'createInput'>;
   readonly file: number;
   readonly size: number;
   /** Where the first row may start. */
@@ -53,7 +53,11 @@ async function* findLineCuts(split: SplitFile, targets: Targets): AsyncGenerator
   const { handles, file, size, maxRowBytes } = split;
   for (let target = targets.next; target !== undefined; target = targets.next) {
     // From the byte before, so that a row that starts right at the target is found.
-    const window = new ByteWindow(handles.createInput(file, target - 1, size), { offset: target - 1, maxRowBytes, capacityBytes: 16 * 1024 });
+    const window = new ByteWindow(handles.createInput(file, target - 1, size), {
+      offset: target - 1,
+      maxRowBytes,
+      capacityBytes: 16 * 1024,
+    });
     const cut = target - 1 + (await window.skipLine());
     if (cut >= size) return;
     yield cut;
@@ -66,7 +70,7 @@ async function* findLineCuts(split: SplitFile, targets: Targets): AsyncGenerator
 async function* findRowCuts(split: SplitFile, dialect: CsvDialect, targets: Targets): AsyncGenerator<number, void, undefined> {
   const { handles, file, size, start, maxRowBytes } = split;
   const window = new ByteWindow(handles.createInput(file, start, size), { offset: start, maxRowBytes });
-  const scan = createCsvScan(dialect, 8_192);
+  const scan = createCsvScan(dialect, scannedRows);
   for (let target = targets.next; target !== undefined; target = targets.next) {
     if (!window.isFinal && window.byteCount < 256 * 1024) {
       await window.fill();
@@ -79,7 +83,10 @@ async function* findRowCuts(split: SplitFile, dialect: CsvDialect, targets: Targ
     if (plainBytes === 0) scanRows(scan, view, { isFinal: window.isFinal, maxBytes: scannedBytes });
     const rowBytes = plainBytes > 0 ? plainBytes : scan.consumed;
     // The first row start at or after the target, if it is in sight.
-    const cut = rowBytes === 0 || target > base + rowBytes ? undefined : base + (plainBytes > 0 ? findLine(view, target - base) : findRow(scan, target - base));
+    const cut =
+      rowBytes === 0 || target > base + rowBytes
+        ? undefined
+        : base + (plainBytes > 0 ? findLine(view, target - base) : findRow(scan, target - base));
     if (rowBytes > 0) window.advance(cut === undefined ? rowBytes : cut - base);
     else if (scan.isTooLong) await window.skipLine();
     else await window.fill();
@@ -103,8 +110,9 @@ function findRow(scan: CsvScan, from: number): number {
   return scan.consumed;
 }
 
-/** Bytes scanned before the next look for a stretch without quotes. */
+/** What is scanned before the next look for a stretch without quotes. */
 const scannedBytes = 64 * 1024;
+const scannedRows = 1_024;
 
 /** Bytes at the front that hold whole rows and no quote. */
 function countPlainBytes(view: Buffer, quote: number): number {

@@ -39,6 +39,7 @@ export async function* listOneShard(end?: number): AsyncGenerator<Shard, void, u
   yield { ordinal: 0, file: 0, start: 0, ...(end === undefined ? {} : { end }), head: '', tail: '' };
 }
 
+/** One stream, its window and what is known of its head. The window goes from the sample on to the read, so nothing is read twice or lost. */
 class TextStream {
   private readonly input: StreamInput;
   private readonly chunks: ChunkInput;
@@ -52,6 +53,7 @@ class TextStream {
     this.window = new ByteWindow(this.chunks, { offset: 0, maxRowBytes: format.maxRowBytes, capacityBytes: headSample.maxBytes });
   }
 
+  /** The first rows. They stay in the window. */
   async sample(signal: AbortSignal | undefined): Promise<Sample> {
     const { format, name } = this.input;
     return this.waiting(signal, async () => {
@@ -68,6 +70,7 @@ class TextStream {
     });
   }
 
+  /** Rows from a position on, which must not be before what was read already. */
   async *read(from: Position, options: ReadOptions): AsyncGenerator<Records, void, undefined> {
     const { format, name } = this.input;
     const waiter = new Waiter(name, options.signal);
@@ -89,6 +92,7 @@ class TextStream {
     }
   }
 
+  /** Runs `work` with its waits for the stream bound to the signal. */
   private async waiting<Result>(signal: AbortSignal | undefined, work: () => Promise<Result>): Promise<Result> {
     const waiter = new Waiter(this.input.name, signal);
     this.chunks.waiter = waiter;
@@ -107,6 +111,7 @@ class TextStream {
   /** Reads until the window holds a sample's rows or bytes, or the stream has ended, or enough has been waited for. */
   private async gatherSample(): Promise<void> {
     const { window } = this;
+    // The deadline begins with the first whole line: before that there is nothing to go on with.
     let deadline: number | undefined;
     let lines = countLines(window.view());
     while (!window.isFinal && window.byteCount < headSample.maxBytes && lines < headSample.maxRows) {
@@ -130,9 +135,13 @@ class TextStream {
     while (window.offset < offset) {
       if (window.byteCount === 0) await window.fill();
       if (window.byteCount === 0) {
-        throw new SluiceError('SLUICE_SOURCE_CHANGED', `${name} ends at byte ${window.offset}, before byte ${offset}, up to which it was loaded`, {
-          hint: 'Feed the same stream again from its start.',
-        });
+        throw new SluiceError(
+          'SLUICE_SOURCE_CHANGED',
+          `${name} ends at byte ${window.offset}, before byte ${offset}, up to which it was loaded`,
+          {
+            hint: 'Feed the same stream again from its start.',
+          },
+        );
       }
       window.advance(Math.min(window.byteCount, offset - window.offset));
     }
@@ -164,6 +173,7 @@ class ChunkInput implements ByteInput {
 
   async read(target: Buffer, at: number, length: number): Promise<number> {
     while (this.rest.length === 0) {
+      // Kept until it has arrived: a cancelled wait must not lose a chunk.
       this.pending ??= this.pull();
       const chunk = await (this.waiter?.wait(this.pending) ?? this.pending);
       this.pending = undefined;
@@ -192,6 +202,7 @@ class ChunkInput implements ByteInput {
     }
   }
 
+  /** The next chunk as bytes; undefined at the end. */
   private async pull(): Promise<Buffer | undefined> {
     const result = await this.chunks.next();
     if (result.done !== true) return this.toBytes(result.value);

@@ -48,13 +48,10 @@ export interface TextFormat {
   describeRows(head: Head): CsvDialect | undefined;
 }
 
-/**
- * Limits of a stretch. 8,192 rows of 32 bytes are 256 KiB: both hold the stretch inside the processor's second-level cache, and one stretch's places are
- * then 224 KiB.
- */
+/** Limits of a stretch: 8,192 rows of 32 bytes are 256 KiB, and the places of one stretch are then 224 KiB. Half a window, so that most are full. */
 export const stretchLimits: StretchLimits = { maxRows: 8_192, maxBytes: 256 * 1024 };
 
-/** After this many bytes the loop lets other events of its thread run: 20 ms or less, so that a Ctrl-C is heard. */
+/** After this many bytes the loop lets other events of its thread run: 25 ms of small JSON rows (160 MB/s), so that a Ctrl-C is heard. */
 const breathBytes = 4 * 1024 * 1024;
 
 export interface Reading {
@@ -113,7 +110,11 @@ async function passLongRow(window: ByteWindow, base: Position, reading: Reading)
 }
 
 /** Text of a stretch: out of its bytes while they are there, afterwards out of the source or out of a copy. */
-export function holdText(view: Buffer, offset: number, reread: Reading['reread']): { read: ReadText; release: (byteCount: number) => void } {
+export function holdText(
+  view: Buffer,
+  offset: number,
+  reread: Reading['reread'],
+): { read: ReadText; release: (byteCount: number) => void } {
   let held: Buffer | undefined = view;
   return {
     read: (start, end) => {

@@ -9,7 +9,11 @@ const foreignStarts: readonly { readonly bytes: readonly number[]; readonly what
   { bytes: [0xff, 0xfe], what: 'UTF-16 text', hint: 'Convert it first: iconv -f UTF-16 -t UTF-8.' },
   { bytes: [0xfe, 0xff], what: 'UTF-16 text', hint: 'Convert it first: iconv -f UTF-16 -t UTF-8.' },
   { bytes: [0x1f, 0x8b], what: 'compressed by gzip', hint: 'Decompress it into a pipe: zcat FILE | sluice load - --format jsonl …' },
-  { bytes: [0x28, 0xb5, 0x2f, 0xfd], what: 'compressed by zstd', hint: 'Decompress it into a pipe: zstdcat FILE | sluice load - --format jsonl …' },
+  {
+    bytes: [0x28, 0xb5, 0x2f, 0xfd],
+    what: 'compressed by zstd',
+    hint: 'Decompress it into a pipe: zstdcat FILE | sluice load - --format jsonl …',
+  },
   { bytes: [0x50, 0x41, 0x52, 0x31], what: 'a Parquet file', hint: 'Convert it to JSON lines or CSV first.' },
 ];
 
@@ -21,13 +25,16 @@ const maxBlankBytes = 64 * 1024;
  * @throws SLUICE_SOURCE_EMPTY if there is nothing but blanks; SLUICE_FORMAT_UNKNOWN if it is another encoding or a known binary format.
  */
 export async function readTextStart(window: ByteWindow, name: string): Promise<number> {
-  while (!window.isFinal && window.byteCount < maxBlankBytes && (window.byteCount < 4 || isBlank(withoutMark(window.view())))) await window.fill();
+  while (!window.isFinal && window.byteCount < maxBlankBytes && (window.byteCount < 4 || isBlank(withoutMark(window.view()))))
+    await window.fill();
   const view = window.view();
   const foreign = foreignStarts.find((start) => startsWith(view, start.bytes));
   if (foreign !== undefined) throw new SluiceError('SLUICE_FORMAT_UNKNOWN', `${name} is ${foreign.what}`, { hint: foreign.hint });
   const text = withoutMark(view);
   if (window.isFinal && isBlank(text)) {
-    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${name} is empty`, { hint: 'Check what was to write it; a load of no rows is not made by mistake.' });
+    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${name} is empty`, {
+      hint: 'Check what was to write it; a load of no rows is not made by mistake.',
+    });
   }
   return view.length - text.length;
 }

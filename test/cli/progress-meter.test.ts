@@ -12,7 +12,16 @@ import type { RejectCode } from '../../src/rows/batch.ts';
 const nothing = { read: 0, written: 0, skipped: 0, rejected: 0 };
 
 function startMeter(options: Partial<MeterStart> = {}): ProgressMeter {
-  const defaults = { load: 'a', lanes: 1, totalBytes: 1_000_000, counts: nothing, bytes: 0, embedding: undefined, rejectsByCause: [], nowMs: 1_000 };
+  const defaults = {
+    load: 'a',
+    lanes: 1,
+    totalBytes: 1_000_000,
+    counts: nothing,
+    bytes: 0,
+    embedding: undefined,
+    rejectsByCause: [],
+    nowMs: 1_000,
+  };
   const meter = createProgressMeter({ ...defaults, ...options });
   meter.observe({ kind: 'phase', phase: 'load' }, options.nowMs ?? 1_000);
   return meter;
@@ -23,7 +32,10 @@ function commit(rows: number, bytes: number): MeterEvent {
 }
 
 /** Commits a batch every `everyMs` until `untilMs`, both on the meter's clock, and returns the time of the last. */
-function runSteadily(meter: ProgressMeter, { fromMs, untilMs, everyMs, rows }: { fromMs: number; untilMs: number; everyMs: number; rows: number }): void {
+function runSteadily(
+  meter: ProgressMeter,
+  { fromMs, untilMs, everyMs, rows }: { fromMs: number; untilMs: number; everyMs: number; rows: number },
+): void {
   for (let atMs = fromMs + everyMs; atMs <= untilMs; atMs += everyMs) meter.observe(commit(rows, rows * 10), atMs);
 }
 
@@ -49,7 +61,14 @@ test('rows of earlier sessions are in the counts and never in the rate', () => {
 
 test('time spent planning slows neither the rate nor the ETA', () => {
   const meter = createProgressMeter({
-    ...{ load: 'a', lanes: 1, totalBytes: 2_000, counts: nothing, bytes: 0, embedding: undefined, rejectsByCause: [], nowMs: 0 },
+    load: 'a',
+    lanes: 1,
+    totalBytes: 2_000,
+    counts: nothing,
+    bytes: 0,
+    embedding: undefined,
+    rejectsByCause: [],
+    nowMs: 0,
   });
   meter.observe({ kind: 'phase', phase: 'load' }, 60_000);
   meter.observe(commit(100, 1_000), 61_000);
@@ -60,7 +79,11 @@ test('time spent planning slows neither the rate nor the ETA', () => {
 
 test('batches that are rarer than the window still give a rate', () => {
   const meter = startMeter({ lanes: 2 });
-  for (const atMs of [13_000, 13_001, 25_000, 25_001]) meter.observe(commit(600, 6_000), atMs);
+  // Lanes tell of other things in between, so that the meter has a place to start from in every second.
+  for (let atMs = 1_000; atMs < 34_000; atMs += 500) {
+    meter.observe({ kind: 'queued', lane: 0, bytes: atMs }, atMs);
+    if (atMs % 12_000 === 1_000) for (const lane of [1, 2]) meter.observe(commit(600, 6_000), atMs + lane);
+  }
   const { rowsPerSecond } = meter.progress(34_000);
   assert.ok(rowsPerSecond > 40 && rowsPerSecond < 110, `${rowsPerSecond} rows/s`);
 });
@@ -84,11 +107,18 @@ test('the ETA of an index comes from the index alone', () => {
 
 test('whatever happens, in whatever order, no number is negative, infinite or not a number', () => {
   const event: fc.Arbitrary<MeterEvent> = fc.oneof(
-    fc.record({ kind: fc.constant('stage' as const), stage: fc.constantFrom<StageName>('read', 'check', 'embed', 'wait', 'commit'), ms: fc.double({ min: 0, max: 1e6, noNaN: true }) }),
+    fc.record({
+      kind: fc.constant('stage' as const),
+      stage: fc.constantFrom<StageName>('read', 'check', 'embed', 'wait', 'commit'),
+      ms: fc.double({ min: 0, max: 1e6, noNaN: true }),
+    }),
     fc.tuple(fc.nat(1e6), fc.nat(1e9)).map(([rows, bytes]) => commit(rows, bytes)),
     fc.record({ kind: fc.constant('queued' as const), lane: fc.nat(8), bytes: fc.nat(1e8) }),
     fc.record({ kind: fc.constant('indexed' as const), done: fc.nat(1e6), total: fc.nat(1e6) }),
-    fc.record({ kind: fc.constant('phase' as const), phase: fc.constantFrom('plan' as const, 'load' as const, 'index' as const, 'verify' as const, 'done' as const) }),
+    fc.record({
+      kind: fc.constant('phase' as const),
+      phase: fc.constantFrom('plan' as const, 'load' as const, 'index' as const, 'verify' as const, 'done' as const),
+    }),
   );
   // Steps back in time are among them: a clock may be set.
   const steps = fc.array(fc.tuple(event, fc.integer({ min: -1_000, max: 20_000 })), { maxLength: 60 });
@@ -115,10 +145,16 @@ test('causes beyond the limit are counted by their code, and none is lost', () =
   const rejects = Array.from({ length: 5_000 }, (_, index) => ({ code: codes[index % codes.length]!, message: `cause ${index}` }));
   const causes = groupRejects(rejects);
   assert.ok(causes.length <= 64 + codes.length);
-  assert.equal(causes.reduce((sum, cause) => sum + cause.count, 0), 5_000);
+  assert.equal(
+    causes.reduce((sum, cause) => sum + cause.count, 0),
+    5_000,
+  );
   const meter = startMeter();
   for (const atMs of [1_100, 1_200]) meter.observe({ ...commit(0, 0), kind: 'committed', counts: nothing, bytes: 0, causes }, atMs);
-  assert.equal(meter.progress(1_200).rejectsByCause.reduce((sum, cause) => sum + cause.count, 0), 10_000);
+  assert.equal(
+    meter.progress(1_200).rejectsByCause.reduce((sum, cause) => sum + cause.count, 0),
+    10_000,
+  );
 });
 
 test('equal causes are one, the most frequent first', () => {

@@ -31,7 +31,9 @@ test('no duration is off by more than half of its smaller unit', () => {
   const seconds = { d: 86_400, h: 3_600, m: 60, s: 1 } as const;
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 10 ** 10 }), (ms) => {
-      const parts = [...formatDuration(ms).matchAll(/(\d+)([dhms])/g)].map(([, count, unit]) => Number(count) * seconds[unit as keyof typeof seconds]);
+      const parts = [...formatDuration(ms).matchAll(/(\d+)([dhms])/g)].map(
+        ([, count, unit]) => Number(count) * seconds[unit as keyof typeof seconds],
+      );
       const shown = parts.reduce((sum, part) => sum + part, 0);
       assert.ok(parts.length <= 2);
       const step = ms >= 86_370_000 ? 3_600 : ms >= 3_599_500 ? 60 : 1;
@@ -43,19 +45,40 @@ test('no duration is off by more than half of its smaller unit', () => {
 
 test('bytes have three digits at most, in decimal units', () => {
   const cases: readonly (readonly [number, string])[] = [
-    [0, '0 B'], [812, '812 B'], [999, '999 B'], [1_000, '1 kB'], [7_700, '7.7 kB'], [99_960, '100 kB'], [999_499, '999 kB'], [999_999, '1 MB'], [1.5e12, '1.5 TB'], [-1, '0 B'],
+    [0, '0 B'],
+    [812, '812 B'],
+    [999, '999 B'],
+    [1_000, '1 kB'],
+    [7_700, '7.7 kB'],
+    [99_960, '100 kB'],
+    [999_499, '999 kB'],
+    [999_999, '1 MB'],
+    [1.5e12, '1.5 TB'],
+    [-1, '0 B'],
   ];
   for (const [bytes, text] of cases) assert.equal(formatBytes(bytes), text);
 });
 
 test('what is not all is never shown as 100 %, and what is not nothing never as 0 %', () => {
-  assert.deepEqual([0, 0.001, 0.5, 0.999, 1, 1.2, Number.NaN, -1].map(formatShare), ['0 %', '<1 %', '50 %', '99 %', '100 %', '100 %', '0 %', '0 %']);
+  assert.deepEqual([0, 0.001, 0.5, 0.999, 1, 1.2, Number.NaN, -1].map(formatShare), [
+    '0 %',
+    '<1 %',
+    '50 %',
+    '99 %',
+    '100 %',
+    '100 %',
+    '0 %',
+    '0 %',
+  ]);
 });
 
 test('counts have separators and their nouns a number', () => {
   assert.equal(formatCount(1_234_567), '1,234,567');
   assert.equal(formatCount(9_223_372_036_854_775_807n), '9,223,372,036,854,775,807');
-  assert.deepEqual([formatCountOf(1, 'row'), formatCountOf(0, 'row'), formatCountOf(2, 'query', 'queries')], ['1 row', '0 rows', '2 queries']);
+  assert.deepEqual(
+    [formatCountOf(1, 'row'), formatCountOf(0, 'row'), formatCountOf(2, 'query', 'queries')],
+    ['1 row', '0 rows', '2 queries'],
+  );
 });
 
 test('rates and measured times stay short', () => {

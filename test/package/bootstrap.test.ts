@@ -1,7 +1,18 @@
 /** scripts/bootstrap.mjs in a project of its own, whose packages are folders beside it: what it starts must not notice that it was there. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -37,8 +48,14 @@ function makeProject(): void {
   writeFileSync(path.join(project, 'src/cli/main.ts'), program);
   symlinkSync(process.execPath, path.join(folder, 'node/node'));
   writeFileSync(path.join(folder, 'node/package.json'), JSON.stringify({ name: 'node', version: '1.0.0', bin: { node: 'node' } }));
-  const scripts = { start: 'node scripts/bootstrap.mjs start' };
-  const manifest = { name: 'project', version: '1.0.0', type: 'module', scripts, devDependencies: { node: 'file:../node' } };
+  const { start: script } = (JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { scripts: { start: string } }).scripts;
+  const manifest = {
+    name: 'project',
+    version: '1.0.0',
+    type: 'module',
+    scripts: { start: script },
+    devDependencies: { node: 'file:../node' },
+  };
   writeFileSync(path.join(project, 'package.json'), JSON.stringify(manifest));
   const made = spawnSync('npm', ['install', '--package-lock-only', '--offline', '--no-audit'], { cwd: project, encoding: 'utf8' });
   assert.equal(made.status, 0, made.stderr);
@@ -111,7 +128,12 @@ async function interrupt(isGroup: boolean): Promise<number | null> {
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   await new Promise((resolve) => child.stdout.once('data', resolve));
   process.kill(isGroup ? -(child.pid ?? 0) : (child.pid ?? 0), 'SIGINT');
-  return ended;
+  const tooLate = setTimeout(() => process.kill(-(child.pid ?? 0), 'SIGKILL'), 20_000);
+  try {
+    return await ended;
+  } finally {
+    clearTimeout(tooLate);
+  }
 }
 
 test('a Ctrl-C, which a terminal sends to every process of the group, reaches the program once', async () => {

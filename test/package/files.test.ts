@@ -6,7 +6,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const files = globSync(['{src,test,scripts,bench,examples,docs,.ci}/**/*', '*.{json,md}', '.*rc', '.*rc.json', '.*ignore'], { cwd: root, withFileTypes: true })
+const files = globSync(['{src,test,scripts,bench,examples,docs,.ci}/**/*', '*.{json,md}', '.*rc', '.*rc.json', '.*ignore'], {
+  cwd: root,
+  withFileTypes: true,
+})
   .filter((entry) => entry.isFile())
   .map((entry) => path.join(entry.parentPath, entry.name));
 

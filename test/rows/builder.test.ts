@@ -45,6 +45,35 @@ test('a null or missing value is refused only where the column takes none', () =
   assert.deepEqual(vectors(builder.take().values[1]), [[1]]);
 });
 
+test('rejects come in the order of the rows, whichever column is to blame', () => {
+  const builder = createBatchBuilder([
+    makeColumn('a', 'integer'),
+    makeColumn('b', 'integer'),
+    makeColumn('v', 'vector', { dimensions: 1 }),
+  ]);
+  const rejects = builder.add(
+    makeJsonRecords([
+      '{"v":[1]}',
+      '{"v":[]}',
+      '{"b":"x","v":[2]}',
+      '{"v":[3]}',
+      '{"a":"x","v":[4]}',
+      '{"a":1,"b":2,"v":[5]}',
+      '{"b":"x","v":7}',
+    ]),
+  );
+  assert.deepEqual(
+    rejects.map(({ row, column }) => [row, column]),
+    [
+      [1, 'v'],
+      [2, 'b'],
+      [4, 'a'],
+      [6, 'b'],
+    ],
+  );
+  assert.deepEqual(vectors(builder.take().values[2]), [[1], [3], [5]]);
+});
+
 test('a field that the source does not have is null in every row', () => {
   const builder = createBatchBuilder([makeColumn('a', 'text'), makeColumn('v', 'vector', { dimensions: 2 })]);
   builder.add(makeTextRecords([['1'], ['2']], { fields: ['other'] }));

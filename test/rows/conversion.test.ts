@@ -140,6 +140,7 @@ const textCases: Readonly<Record<Exclude<ColumnType, 'vector'>, readonly (readon
     ['123e4567e89b-12d3-a456-426614174000', '<VALUE_FORMAT>'],
     ['123e4567e89b12d3a45642661417400', '<VALUE_FORMAT>'],
     ['{123e4567e89b12d3a456426614174000', '<VALUE_FORMAT>'],
+    ['123e4567e89b12d3a45642661417400-', '<VALUE_FORMAT>'],
   ],
 };
 

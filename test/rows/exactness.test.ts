@@ -11,7 +11,7 @@ import { checkJson, checkText, parseBoolean, parseBytes, parseUuid } from '../..
 import type { Unfit } from '../../src/rows/unfit.ts';
 import { isUnfit } from '../../src/rows/unfit.ts';
 import { parseVectorText } from '../../src/rows/vector.ts';
-import { chooseSeed, makeColumn, makeJsonRecords, makeTextRecords, scalars, vectors } from './records.ts';
+import { chooseSeed, makeColumn, makeJsonRecords, makeTextRecords, repeat, scalars, vectors } from './records.ts';
 
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
 const digits = fc.stringMatching(/^\d{1,40}$/);
@@ -32,7 +32,7 @@ const encodings: readonly Encoding[] = [
   { type: 'real', value: fc.double({ noDefaultInfinity: true, noNaN: true }), encode: (n) => (Object.is(n, -0) ? '-0' : String(n)) },
   {
     type: 'real',
-    value: fc.tuple(fc.integer(), fc.nat(9)).map(([n, places]) => Number((n / 1e5).toFixed(places))),
+    value: fc.tuple(fc.integer(), fc.nat(9)).map(([n, places]) => Number((n / 1e5).toFixed(places)) + 0),
     encode: (n) => Number(n).toFixed(9),
   },
   { type: 'decimal', value: fc.tuple(fc.bigInt(), digits).map(([whole, part]) => `${whole}.${part}`), encode: String },
@@ -89,7 +89,7 @@ test('float32 vectors keep every bit from base64, JSON and text', (context) => {
       const builder = createBatchBuilder([makeColumn('v', 'vector', { dimensions: 4 })]);
       assert.deepEqual(builder.add(makeJsonRecords([`{"v":${list}}`, `{"v":"${base64}"}`])), []);
       assert.deepEqual(builder.add(makeTextRecords([[{ quoted: list }], [base64]], { fields: ['v'] })), []);
-      assert.deepEqual(vectors(builder.take().values[0]), new Array(4).fill([...v]));
+      assert.deepEqual(vectors(builder.take().values[0]), repeat([...v], 4));
     }),
     { seed: chooseSeed(context), numRuns: 500 },
   );
@@ -125,7 +125,7 @@ const readers: Readonly<Record<string, (text: string) => Scalar | Unfit>> = {
   uuid: parseUuid,
 };
 
-const alphabet = [...'0123456789+-.eE:TZ[]{}"\\x,= \tafntruNI/é\ud800\0'];
+const alphabet = '0123456789+-.eE:TZ[]{}"\\x,= \tafntruNI/é\ud800\0'.split('');
 const noise = fc.oneof(
   fc.string({ unit: fc.constantFrom(...alphabet), maxLength: 24 }),
   fc.string({ unit: 'binary', maxLength: 24 }),
@@ -145,7 +145,7 @@ test('100,000 noisy texts: every reader answers with a value or a code, and a va
       if (numeral === 'integer') assert.equal(typeof parseInteger(text) === 'object', false);
       if (numeral !== undefined) assert.equal(isUnfit(parseReal(text)) && numeral !== 'decimal', false);
       parseVectorText(text);
-      cutMember(text, 'a');
+      assert.equal(cutMember(`{"b":${JSON.stringify(text)},"a":1}`, 'a'), '1');
     }),
     { seed: chooseSeed(context), numRuns: 100_000 },
   );

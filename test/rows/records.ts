@@ -30,7 +30,6 @@ export function makeTextRecords(rows: readonly (readonly Field[])[], { fields, n
   const starts: number[] = [];
   const ends: number[] = [];
   const quoting: number[] = [];
-  let buffer = Buffer.alloc(0);
   const pieces: Buffer[] = [];
   let length = 0;
   for (const field of rows.flat()) {
@@ -43,7 +42,7 @@ export function makeTextRecords(rows: readonly (readonly Field[])[], { fields, n
     pieces.push(piece);
     length += piece.length;
   }
-  buffer = Buffer.concat(pieces);
+  const buffer = Buffer.concat(pieces);
   return {
     ...stretchEnd,
     kind: 'text',
@@ -81,6 +80,11 @@ export function makeSample(fields: readonly string[], ...stretches: readonly Rec
 /** A nullable column that is filled by the field of its name. */
 export function makeColumn(name: string, type: Column['type'], more: Partial<Column> = {}): Column {
   return { name, field: name, type, isNullable: true, ...more };
+}
+
+/** `count` times the same value. */
+export function repeat<T>(value: T, count: number): T[] {
+  return Array.from({ length: count }, () => value);
 }
 
 /** The values of a scalar column. */

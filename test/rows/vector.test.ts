@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createBatchBuilder } from '../../src/rows/builder.ts';
 import type { Column } from '../../src/rows/schema.ts';
-import { makeColumn, makeJsonRecords, makeTextRecords, makeValueRecords, vectors } from './records.ts';
+import { makeColumn, makeJsonRecords, makeTextRecords, makeValueRecords, repeat, vectors } from './records.ts';
 
 const column: Column = makeColumn('v', 'vector', { dimensions: 3, needsNorm: true });
 const base64 = Buffer.from(new Float32Array([1, 2, 3]).buffer).toString('base64');
@@ -18,7 +18,7 @@ test('a vector comes as a JSON array, base64, pgvector text, a typed array or by
     ...builder.add(makeValueRecords(inMemory.map((v) => ({ v })))),
   ];
   assert.deepEqual(rejects, []);
-  assert.deepEqual(vectors(builder.take().values[0]), new Array(11).fill([1, 2, 3]));
+  assert.deepEqual(vectors(builder.take().values[0]), repeat([1, 2, 3], 11));
 });
 
 test('a vector with a fault is refused with the code of its fault, and the message names the element and no value', () => {

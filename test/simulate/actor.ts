@@ -42,10 +42,11 @@ export function createActor(options: ActorOptions): Actor {
     pause,
     pauseUnless: async (maxMs, signal) => {
       await pause(maxMs);
-      if (signal?.aborted === true) throw new SluiceError('SLUICE_CANCELLED', 'The simulated wait was cancelled.', { cause: signal.reason });
+      if (signal?.aborted === true)
+        throw new SluiceError('SLUICE_CANCELLED', 'The simulated wait was cancelled.', { cause: signal.reason });
     },
     sleep: (ms, signal) => sleepUntil(signal, (resolve) => wake(signal.aborted ? 0 : ms, resolve)),
-    waitForChange: (view, index, value, ms) => watchWord(actor, options, { isChanged: () => view[index] !== value, ms }),
+    waitForChange: ({ index, value, view }, ms) => watchWord(actor, options, { isChanged: () => view[index] !== value, ms }),
   };
   return actor;
 }
@@ -63,15 +64,22 @@ function sleepUntil(signal: AbortSignal, start: (resolve: () => void) => void): 
   });
 }
 
+/** A wait without a change lasts this many times longer than asked for: fewer events for the same interleavings, since a change ends it at once. */
+const waitStretch = 20;
+
 /** Looks after every event whether the word has changed, as the notification of another thread would tell. */
-function watchWord(actor: Actor, { scheduler }: ActorOptions, watch: { isChanged: () => boolean; ms: number }): Promise<'ok' | 'timed-out'> {
+function watchWord(
+  actor: Actor,
+  { scheduler }: ActorOptions,
+  watch: { isChanged: () => boolean; ms: number },
+): Promise<'ok' | 'timed-out'> {
   return new Promise((resolve) => {
     const end = (answer: 'ok' | 'timed-out'): void => {
       stopWatching();
       cancel();
       if (!actor.isDead) resolve(answer);
     };
-    const cancel = scheduler.schedule(watch.ms, () => end('timed-out'));
+    const cancel = scheduler.schedule(watch.ms * waitStretch, () => end('timed-out'));
     const stopWatching = scheduler.watch(() => {
       if (actor.isDead || watch.isChanged()) end('ok');
     });

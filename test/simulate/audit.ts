@@ -90,13 +90,18 @@ function checkRows({ batch, mark }: Change, options: { scenario: Scenario; seen:
     seen.add(name);
     claim(expected !== undefined && readCell(batch, 0, index) === expected.id, 'I14', `row ${name} is not the source's`);
     claim(readCell(batch, 1, index) === expected?.text, 'I14', `text of row ${name} is not the source's`);
-    if (scenario.isEmbedded && expected !== undefined) claim(hasVector(batch, index, expected), 'I9', `row ${name} has another text's vector`);
+    if (scenario.isEmbedded && expected !== undefined)
+      claim(hasVector(batch, index, expected), 'I9', `row ${name} has another text's vector`);
   }
 }
 
 function checkCounts({ after, before, mark, rejects }: Change, scenario: Scenario, claim: Check): void {
   const length = scenario.shards[mark.shard]?.length ?? 0;
-  claim(after.position.row - before.position.row === mark.readCount && mark.readCount >= 0, 'I2', 'position and rows did not move together');
+  claim(
+    after.position.row - before.position.row === mark.readCount && mark.readCount >= 0,
+    'I2',
+    'position and rows did not move together',
+  );
   claim(after.read === after.written + after.skipped + after.rejected, 'I3', 'read is not written + skipped + rejected');
   claim(after.read === after.position.row, 'I3', 'the count of rows read is not the position');
   claim(rejects.length === after.rejected, 'I7', `${rejects.length} rejects stand in the ledger, ${after.rejected} are counted`);

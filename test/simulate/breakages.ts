@@ -12,7 +12,11 @@ export interface KnownBreakage extends Breakage {
 
 const targetBreakages: readonly KnownBreakage[] = [
   { name: 'a fence that does not look at the epoch', invariants: ['I4'], target: { fencesEpoch: false } },
-  { name: 'a fence that does not look at the position', invariants: ['I1', 'I2', 'I5'], target: { fencesPosition: false, fencesDone: false } },
+  {
+    name: 'a fence that does not look at the position',
+    invariants: ['I1', 'I2', 'I5'],
+    target: { fencesPosition: false, fencesDone: false },
+  },
   { name: 'a fence that lets a done shard be changed', invariants: ['I5'], target: { fencesDone: false } },
   { name: 'a claim that does not raise the epoch', invariants: ['I4'], target: { claimRaisesEpoch: false } },
   { name: 'a claim of a shard that is done', invariants: ['I5'], target: { claimRefusesDone: false } },
@@ -55,7 +59,8 @@ const laneBreakages: readonly KnownBreakage[] = [
   {
     name: 'a turn that lets every lane in',
     invariants: ['I8', 'I13', 'I17'],
-    lane: (lane, { world }) => (world.scenario.policy === 'free' ? lane : { ...lane, turn: { ...lane.turn, take: () => Promise.resolve('taken') } }),
+    lane: (lane, { world }) =>
+      world.scenario.policy === 'free' ? lane : { ...lane, turn: { ...lane.turn, take: () => Promise.resolve('taken') } },
   },
   {
     name: 'a turn that is never given back',

@@ -15,7 +15,8 @@ export function createColumns(isEmbedded: boolean): readonly Column[] {
     { name: 'id', field: 'id', type: 'integer', isNullable: false },
     { name: 'text', field: 'text', type: 'text', isNullable: true },
   ];
-  if (isEmbedded) columns.push({ name: 'vector', field: 'vector', type: 'vector', dimensions: vectorLength, isNullable: false, isEmbedded: true });
+  if (isEmbedded)
+    columns.push({ name: 'vector', field: 'vector', type: 'vector', dimensions: vectorLength, isNullable: false, isEmbedded: true });
   return columns;
 }
 
@@ -23,7 +24,11 @@ export function createSource(world: World, actor: Actor): Pick<Source, 'read'> {
   return { read: (shard, from, options) => readRows(world, actor, { shard, from, options }) };
 }
 
-async function* readRows(world: World, actor: Actor, request: { shard: Shard; from: Position; options: ReadOptions }): AsyncGenerator<ValueRecords> {
+async function* readRows(
+  world: World,
+  actor: Actor,
+  request: { shard: Shard; from: Position; options: ReadOptions },
+): AsyncGenerator<ValueRecords> {
   const { audit, faults, random, scenario } = world;
   const rows = scenario.shards[request.shard.ordinal] ?? [];
   const { signal } = request.options;
@@ -44,7 +49,8 @@ async function* readRows(world: World, actor: Actor, request: { shard: Shard; fr
   }
 }
 
-function makeRecords(stretch: readonly InputRow[], first: number): ValueRecords {
+/** Rows `first` and following as a source yields them. */
+export function makeRecords(stretch: readonly InputRow[], first: number): ValueRecords {
   const readable = stretch.flatMap((row, index) => (row.fate === 'unreadable' ? [] : [{ row, at: first + index }]));
   const rejects = stretch.flatMap((row, index) => (row.fate === 'unreadable' ? [makeReject(first + index)] : []));
   const places = Float64Array.from(readable, ({ at }) => at);
@@ -70,14 +76,23 @@ export function createStage(world: World, actor: Actor): EmbedStage {
     identity: { provider: 'simulated', model: 'simulated', revision: '1', dimensions: vectorLength, isNormalised: false },
     embed: async (texts, signal) => {
       await actor.pauseUnless(8, signal);
-      if (world.random.chance(world.faults.failing)) throw new SluiceError('SLUICE_EMBEDDER_UNAVAILABLE', 'The simulated embedder does not answer.');
+      if (world.random.chance(world.faults.failing))
+        throw new SluiceError('SLUICE_EMBEDDER_UNAVAILABLE', 'The simulated embedder does not answer.');
       const vectors = new Float32Array(texts.length * vectorLength);
-      const refusals = texts.flatMap((text, index) => (text === '' ? [{ index, code: fateCodes.unembeddable as 'TEXT_EMPTY', message: 'empty' }] : []));
+      const refusals = texts.flatMap((text, index) =>
+        text === '' ? [{ index, code: fateCodes.unembeddable as 'TEXT_EMPTY', message: 'empty' }] : [],
+      );
       for (const [index, text] of texts.entries()) if (text) vectors.set(embedText(text), index * vectorLength);
       const distinct = new Set(texts.filter((text) => text));
       const cached = [...distinct].filter((text) => text !== null && world.cache.has(text)).length;
       for (const text of distinct) world.cache.add(text ?? '');
-      const counts = { texts: texts.length - refusals.length, distinct: distinct.size, cached, embedded: distinct.size - cached, requests: 1 };
+      const counts = {
+        texts: texts.length - refusals.length,
+        distinct: distinct.size,
+        cached,
+        embedded: distinct.size - cached,
+        requests: 1,
+      };
       return { vectors, nulls: undefined, refusals, counts };
     },
     close: () => Promise.resolve(),

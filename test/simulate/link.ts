@@ -35,7 +35,7 @@ export function createLink(options: LinkOptions): Link {
   const state: LinkState = { isBroken: false, doubt: undefined };
   return {
     connection: {
-      commit: (batch, rejects, mark, commitOptions) => {
+      commit: (...[batch, rejects, mark, commitOptions]) => {
         const isTorn = options.world.random.chance(0.3);
         const request = { batch, rejects, mark, before: options.before, owner: options.owner, isTorn };
         return commitOverLink(options, state, { request, signal: commitOptions?.signal });

@@ -24,5 +24,7 @@ const summary = await playSchedules({
 });
 
 const seconds = (performance.now() - startedMs) / 1000;
-console.log(`${summary.count} schedules, ${summary.eventCount} events, ${summary.failures.length} failures, ${Math.round(summary.count / seconds)} schedules/s`);
+console.log(
+  `${summary.count} schedules, ${summary.eventCount} events, ${summary.failures.length} failures, ${Math.round(summary.count / seconds)} schedules/s`,
+);
 process.exitCode = summary.failures.length === 0 ? 0 : 1;

@@ -108,7 +108,12 @@ export const plainSession: Session = {
 };
 
 function createRows(random: Random, options: { keySpace: number; isEmbedded: boolean }): InputRow[] {
-  const badFates: [InputRow['fate'], ...InputRow['fate'][]] = ['unreadable', 'unfit', 'refused', options.isEmbedded ? 'unembeddable' : 'refused'];
+  const badFates: [InputRow['fate'], ...InputRow['fate'][]] = [
+    'unreadable',
+    'unfit',
+    'refused',
+    options.isEmbedded ? 'unembeddable' : 'refused',
+  ];
   return Array.from({ length: random.between(0, 7) }, () => {
     const id = random.between(1, options.keySpace);
     const fate = random.chance(0.75) ? 'fits' : random.pick(badFates);

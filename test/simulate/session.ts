@@ -10,8 +10,8 @@ import { createLink } from './link.ts';
 import type { Session } from './scenario.ts';
 import type { World } from './world.ts';
 
-/** Longer than any wait of a lane for its link, so that only a real stand-still is one. */
-const stallMs = 900_000;
+/** 600 s of simulated time, as the actors stretch it: longer than any wait of a lane for its link, so that only a real stand-still is one. */
+const stallMs = 30_000;
 
 interface Process {
   readonly world: World;
@@ -177,7 +177,8 @@ function observe(process: Process, actor: Actor, { event, told }: { event: LaneE
   if (event.kind !== 'batch' && event.kind !== 'landed') return;
   told.push(event);
   actor.heldRows -= event.mark.readCount;
-  process.rejectCount += event.kind === 'landed' ? event.rejects.length : event.outcome.kind === 'committed' ? event.outcome.rejects.length : 0;
+  process.rejectCount +=
+    event.kind === 'landed' ? event.rejects.length : event.outcome.kind === 'committed' ? event.outcome.rejects.length : 0;
   if (process.rejectCount > process.session.maxRejects) process.stopping.abort(new SluiceError('SLUICE_REJECT_LIMIT', 'too many'));
 }
 
@@ -188,7 +189,9 @@ function checkEnd(process: Process, claim: Claim, { end, told }: { end: ShardEnd
   const row = target.ledger[ordinal];
   const toldCount = told.reduce((sum, event) => sum + ('mark' in event ? event.mark.readCount : 0), 0);
   if (end === 'done' && row?.isDone !== true) audit.report('I16', `a run says that shard ${ordinal} is done`);
-  if (end === 'done' && toldCount !== (row?.position.row ?? 0) - claim.position.row) audit.report('I16', `a run told of ${toldCount} rows of shard ${ordinal}`);
+  if (end === 'done' && toldCount !== (row?.position.row ?? 0) - claim.position.row)
+    audit.report('I16', `a run told of ${toldCount} rows of shard ${ordinal}`);
   if (end === 'fenced' && audit.isNewest(ordinal, claim.epoch)) audit.report('I16', `a run says that shard ${ordinal} has another owner`);
-  if (end === 'stopped' && !process.stopping.signal.aborted && !process.aborting.signal.aborted) audit.report('I16', 'a run stopped without a reason');
+  if (end === 'stopped' && !process.stopping.signal.aborted && !process.aborting.signal.aborted)
+    audit.report('I16', 'a run stopped without a reason');
 }

@@ -66,7 +66,16 @@ export function createTarget(scenario: Scenario, audit: Audit, rules: TargetRule
     audit,
     table: new Map(),
     rejects: new Map(scenario.shards.map((_, shard) => [shard, []])),
-    ledger: scenario.shards.map(() => ({ epoch: 0, owner: -1, position: start, read: 0, written: 0, skipped: 0, rejected: 0, isDone: false })),
+    ledger: scenario.shards.map(() => ({
+      epoch: 0,
+      owner: -1,
+      position: start,
+      read: 0,
+      written: 0,
+      skipped: 0,
+      rejected: 0,
+      isDone: false,
+    })),
   };
   return {
     table: store.table,

@@ -1,11 +1,11 @@
 /** The commit: rows, rejects and the shard's mark in one transaction, or nothing. */
 import type { Batch, Reject } from '../../rows/batch.ts';
-import { advanceShard, insertReject } from '../../ledger/statements.ts';
+import { advanceShard, insertReject, selectShard } from '../../ledger/statements.ts';
 import type { Mark, Outcome, RejectKeeping, Statement } from '../driver.ts';
-import { quoteIdentifier } from '../sql-text.ts';
 import { prepareOnce, transactSqlite } from './connect.ts';
 import { isSqliteError, type Refusal } from './errors.ts';
-import { RolledBackByBlock, RolledBackByRow, writeBatch, type TableWriter, type Written } from './write.ts';
+import { findOrphans } from './orphans.ts';
+import { RolledBackByBlock, RolledBackByRow, writeBatch, type TableWriter } from './write.ts';
 
 /** SQLITE_CONSTRAINT_FOREIGNKEY, thrown by COMMIT when a deferred foreign key does not hold. */
 const foreignKeyCode = 787;
@@ -69,7 +69,7 @@ function learnFrom(error: unknown, attempt: Attempt): boolean {
     for (const row of error.rows) {
       attempt.excluded.set(row, { code: 'REFUSED_FOREIGN_KEY', message: 'SQLite: FOREIGN KEY constraint failed', column: undefined });
     }
-    return error.rows.length > 0;
+    return true;
   }
   if (isForeignKeyError(error) && !attempt.checksForeignKeys) {
     attempt.isRowwise = true;
@@ -89,8 +89,11 @@ async function attemptCommit(request: CommitRequest, attempt: Attempt): Promise<
   return transactSqlite(
     writer.link,
     () => {
+      // Asked before the rows are written: those of an owner that was presumed dead are there already, and would all be refused for it.
+      if (!isOwned(writer, mark)) throw new Fenced();
       const written = writeBatch(writer, batch, attempt);
-      if (attempt.checksForeignKeys) throwOrphans(writer, written);
+      const orphans = attempt.checksForeignKeys ? findOrphans(writer, batch, written) : [];
+      if (orphans.length > 0) throw new OrphanRows(orphans);
       const rejects = [...request.rejects, ...listRefused(batch, written.refused)];
       for (const reject of rejects) run(writer, insertReject(mark, reject, request.keeping));
       const counts = { written: written.written, skipped: written.skipped, rejected: rejects.length, added: written.added, digest: written.digest };
@@ -99,6 +102,13 @@ async function attemptCommit(request: CommitRequest, attempt: Attempt): Promise<
     },
     signal,
   );
+}
+
+/** Whether the shard still stands where the mark begins, under the mark's epoch. */
+function isOwned({ link }: TableWriter, { load, shard, epoch, from }: Mark): boolean {
+  const { sql, parameters } = selectShard(load, shard);
+  const row = prepareOnce(link, sql).get(...parameters);
+  return row !== undefined && row['state'] !== 'done' && Number(row['epoch']) === epoch && Number(row['next_offset']) === from.offset && Number(row['next_row']) === from.row;
 }
 
 function run(writer: TableWriter, statement: Statement): number {
@@ -124,11 +134,3 @@ function toReject({ places }: Batch, row: number, refusal: Refusal): Reject {
     raw: places.raw(row),
   };
 }
-
-/** Deferred foreign keys are only checked by COMMIT, which does not name the rows; this finds them among the rows just written. */
-function throwOrphans({ link, plan }: TableWriter, written: Written): void {
-  const orphans = new Set(link.db.prepare(`PRAGMA foreign_key_check(${quoteIdentifier(plan.writesTo)})`).all().map((row) => String(row['rowid'])));
-  const rows = [...written.rowids].filter(([, rowid]) => orphans.has(String(rowid))).map(([row]) => row);
-  if (rows.length > 0) throw new OrphanRows(rows);
-}
-

@@ -110,11 +110,12 @@ export async function waitForLock<Result>(file: string, wait: LockWait, work: ()
   }
 }
 
-/** A prepared statement, kept for the life of the connection. */
+/** A prepared statement, kept for the life of the connection. Integers come as bigint: of a rowid beyond 2⁵³ `run` could not tell otherwise, and throws. */
 export function prepareOnce(link: SqliteFile, sql: string): StatementSync {
   const known = link.statements.get(sql);
   if (known !== undefined) return known;
   const statement = link.db.prepare(sql);
+  statement.setReadBigInts(true);
   link.statements.set(sql, statement);
   return statement;
 }

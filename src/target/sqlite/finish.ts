@@ -6,7 +6,7 @@ import type { Decision, Statement, TablePlan } from '../driver.ts';
 import { quoteIdentifier } from '../sql-text.ts';
 import { prepareOnce, transactSqlite, waitForLock, type SqliteFile } from './connect.ts';
 import { isBusy } from './errors.ts';
-import { findTable, isFreshFile, readDependents } from './schema.ts';
+import { findTable, isFreshFile, readTriggers } from './schema.ts';
 
 /** Runs statements inside the caller's transaction; one that changes another number of rows than it must ends it. */
 export function runStatements(link: SqliteFile, statements: readonly Statement[]): readonly number[] {
@@ -22,11 +22,16 @@ export function runStatements(link: SqliteFile, statements: readonly Statement[]
 /** Sets the journal that the plan chose; `TRUNCATE` counts for one connection, WAL for the file. */
 export async function setJournal(link: SqliteFile, plan: TablePlan): Promise<void> {
   const wait = { lockTimeoutMs: link.lockTimeoutMs };
-  if (plan.settings['journal'] === 'truncate') {
+  // A file that was fresh when the load was planned may have turned to WAL since, with readers who keep it there.
+  if (plan.settings['journal'] === 'truncate' && (readJournal(link) !== 'wal' || isFreshFile(link))) {
     if (isFreshFile(link)) link.db.exec(`PRAGMA page_size = ${String(Number(plan.settings['pageSize']))}`);
     await waitForLock(link.file, wait, () => link.db.exec('PRAGMA journal_mode = TRUNCATE'));
   }
   link.db.exec('PRAGMA synchronous = FULL');
+}
+
+function readJournal(link: SqliteFile): string {
+  return String(link.db.prepare('PRAGMA journal_mode').get()?.['journal_mode']);
 }
 
 /** Ledger, the load's records, its table, and the indexes that are put off: recorded and dropped in the same transaction, so no moment knows of only one. */
@@ -53,7 +58,7 @@ export async function finishLoad(link: SqliteFile, load: { readonly id: string; 
     decisions.push({ what: 'index restored', choice: String(row['name']), why: 'it was dropped for the load' });
   }
   if (!load.isComplete) return decisions;
-  if (load.plan.mode === 'replace' && findTable(link, load.plan.writesTo) !== undefined) await publishTable(link, load.plan);
+  if (load.plan.mode === 'replace') await publishTable(link, load.plan);
   if (load.plan.settings['journal'] === 'truncate') decisions.push(await turnToWal(link));
   return decisions;
 }
@@ -73,6 +78,8 @@ async function publishTable(link: SqliteFile, plan: TablePlan): Promise<void> {
   link.db.exec('PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON');
   try {
     await transactSqlite(link, () => {
+      // Gone: an earlier session, or another process at this moment, has published it.
+      if (findTable(link, plan.writesTo) === undefined) return;
       swapTable(link, plan);
       checkChildren(link, plan.table);
     });
@@ -83,7 +90,7 @@ async function publishTable(link: SqliteFile, plan: TablePlan): Promise<void> {
 
 function swapTable(link: SqliteFile, plan: TablePlan): void {
   const indexes = link.db.prepare(`SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL`).all(plan.table);
-  const triggers = readDependents(link, plan.table).filter((trigger) => !trigger.name.startsWith('sluice_'));
+  const triggers = readTriggers(link).filter(({ name, table }) => table.toLowerCase() === plan.table.toLowerCase() && !name.startsWith('sluice_'));
   link.db.exec(`DROP TABLE IF EXISTS ${quoteIdentifier(plan.table)}`);
   link.db.exec(`ALTER TABLE ${quoteIdentifier(plan.writesTo)} RENAME TO ${quoteIdentifier(plan.table)}`);
   for (const index of indexes) link.db.exec(String(index['sql']));

@@ -70,11 +70,7 @@ class SqliteConnection implements Connection {
   }
 
   async query(statement: Statement): Promise<readonly ResultRow[]> {
-    return this.#read(() => {
-      const prepared = prepareOnce(this.#link, statement.sql);
-      prepared.setReadBigInts(true);
-      return prepared.all(...statement.parameters).map(narrowIntegers);
-    });
+    return this.#read(() => prepareOnce(this.#link, statement.sql).all(...statement.parameters).map(narrowIntegers));
   }
 
   async transact(statements: readonly Statement[], options: CommitOptions = {}): Promise<readonly number[]> {

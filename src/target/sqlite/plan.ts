@@ -4,7 +4,8 @@ import { quoteIdentifier, quoteList } from '../sql-text.ts';
 import type { Decision, TableDescription, TablePlan, TableRequest } from '../driver.ts';
 import { declareType } from './column-types.ts';
 import type { SqliteFile } from './connect.ts';
-import { describeTable, findCollatedColumns, findTable, isFreshFile } from './schema.ts';
+import { describeTable, findPlainIndexes, findTable, isFreshFile, readForeignKeys } from './schema.ts';
+import { readTraits } from './table-traits.ts';
 
 /** SQLite's default limit of parameters of one statement. */
 export const maxParameters = 32_766;
@@ -27,6 +28,10 @@ export interface SqliteSettings extends Readonly<Record<string, string | number 
   /** Bytes of a page of a fresh file. */
   readonly pageSize: number;
   readonly rowsPerStatement: number;
+  /** Whether a row that is refused may have left traces, so that each is written under a savepoint. */
+  readonly guardsRows: boolean;
+  /** Whether each row that is written as new is one row more in the table, so that the table can be counted later. */
+  readonly countsRows: boolean;
   /** Whether the keys of the rows are digested, so that the table can be verified later. */
   readonly tracksKeys: boolean;
 }
@@ -55,26 +60,17 @@ export function planSqliteTable(link: SqliteFile, request: TableRequest): TableP
 }
 
 function chooseSettings(link: SqliteFile, description: TableDescription | undefined, request: TableRequest): SqliteSettings {
-  const key = request.key.length > 0 ? request.key : (description?.key ?? []);
+  const { isRowwise, ...traits } = readTraits(link, description, request);
   const rowBytes = request.expectedRows !== undefined && request.expectedBytes !== undefined ? request.expectedBytes / Math.max(1, request.expectedRows) : 0;
   const hasVector = request.columns.some((column) => column.type === 'vector');
   const wanted = hasVector || rowBytes >= largeRowBytes ? largeRowsPerStatement : smallRowsPerStatement;
   const fits = Math.max(1, Math.floor(maxParameters / Math.max(1, request.columns.length)));
-  const collated = description === undefined ? [] : findCollatedColumns(link, description.name);
-  const isKeyLoaded = key.length > 0 && key.every((name) => request.columns.some((column) => column.name === name));
   return {
+    ...traits,
     journal: isFreshFile(link) ? 'truncate' : 'keep',
     pageSize: 8192,
-    rowsPerStatement: isRowwise(link, description) ? 1 : Math.min(wanted, fits),
-    tracksKeys: isKeyLoaded && !key.some((name) => collated.includes(name)),
+    rowsPerStatement: isRowwise ? 1 : Math.min(wanted, fits),
   };
-}
-
-/** A trigger or an ON CONFLICT clause may pass over a row without an error: only one row a statement tells which. */
-function isRowwise(link: SqliteFile, description: TableDescription | undefined): boolean {
-  if (description === undefined) return false;
-  if (description.triggers.some((name) => !name.startsWith('sluice_'))) return true;
-  return /\bON\s+CONFLICT\b/iu.test(findTable(link, description.name)?.sql ?? '');
 }
 
 function estimateRows(link: SqliteFile, table: string): number {
@@ -89,7 +85,7 @@ function estimateRows(link: SqliteFile, table: string): number {
 function chooseDeferred(link: SqliteFile, description: TableDescription, request: TableRequest): readonly { name: string; ddl: string }[] {
   const expected = request.expectedRows ?? 0;
   if (expected < minDeferRows || expected < minDeferShare * estimateRows(link, description.name)) return [];
-  return description.indexes.filter((index) => !index.isUnique && index.ddl !== '').map(({ name, ddl }) => ({ name, ddl }));
+  return findPlainIndexes(link, description.name);
 }
 
 function declareColumn(column: Column, key: readonly string[]): string {
@@ -130,9 +126,16 @@ function findProblems(link: SqliteFile, request: TableRequest, description: Tabl
       if (!names.includes(name)) problems.push(`The key column ${name} is not among the columns of the load (${names.join(', ')}).`);
     }
   }
+  if (request.mode === 'replace' && description !== undefined && readForeignKeys(link, description.name).some((key) => isSameName(key.parent, description.name))) {
+    problems.push(`The table ${description.name} refers to itself, so it can't be built beside itself (mode replace): empty it and use mode insert.`);
+  }
   if (names.length === 0) problems.push('The load has no columns.');
   if (names.length > 2000) problems.push(`The load has ${String(names.length)} columns; SQLite takes 2,000.`);
   return [...problems, ...findKeyProblems(request, description)];
+}
+
+function isSameName(left: string, right: string): boolean {
+  return left.toLowerCase() === right.toLowerCase();
 }
 
 function findKeyProblems(request: TableRequest, description: TableDescription | undefined): readonly string[] {
@@ -172,6 +175,9 @@ function explain({ link, request, description, settings, deferred }: Explained):
   const secondary = description?.indexes.filter((index) => !index.isUnique && index.ddl !== '') ?? [];
   if (request.mode === 'replace') {
     decisions.push({ what: 'replace', choice: 'built beside, swapped in one transaction', why: 'readers see the old table or the new one, never half' });
+    if ((description?.triggers.length ?? 0) > 0) {
+      decisions.push({ what: 'triggers', choice: 'put on the new table by the swap', why: 'they do not fire for the rows of the load, which nobody sees before' });
+    }
   } else if (deferred.length > 0) {
     decisions.push({
       what: 'indexes',
@@ -204,5 +210,5 @@ function explainStatement(settings: SqliteSettings, description: TableDescriptio
   const choice = `INSERT of ${String(settings.rowsPerStatement)} ${settings.rowsPerStatement === 1 ? 'row' : 'rows'} a statement, values bound`;
   if (settings.rowsPerStatement > 1) return { what: 'statement', choice, why: 'one row a statement only to find the guilty row of one that failed' };
   const triggers = description?.triggers.join(', ') ?? '';
-  return { what: 'statement', choice, why: `triggers or ON CONFLICT clauses may pass over rows, so each is counted${triggers === '' ? '' : ` (${triggers})`}` };
+  return { what: 'statement', choice, why: `triggers, ON CONFLICT clauses or the comparison of keys may make other of a row than is asked, so each is counted${triggers === '' ? '' : ` (${triggers})`}` };
 }

@@ -49,7 +49,7 @@ function readIndexes(link: SqliteFile, table: string): readonly (IndexDescriptio
 
 /**
  * A table as it stands; undefined when there is none. An integer primary key may be left out of a row (SQLite counts on by itself),
- * so it counts as having a default.
+ * so it counts as having a default. No column of a primary key counts as nullable.
  */
 export function describeTable(link: SqliteFile, name: string): TableDescription | undefined {
   const table = findTable(link, name);
@@ -73,8 +73,10 @@ export function describeTable(link: SqliteFile, name: string): TableDescription 
 }
 
 function markRowid(column: ColumnDescription, key: readonly string[]): ColumnDescription {
-  const isRowid = key.length === 1 && key[0] === column.name && /^INTEGER$/iu.test(column.declaredType);
-  return isRowid ? { ...column, hasDefault: true } : column;
+  if (!key.includes(column.name)) return column;
+  const isRowid = key.length === 1 && /^INTEGER$/iu.test(column.declaredType);
+  // For history's sake SQLite takes NULL in primary keys, even more than one; a row without a key could be neither found again nor verified.
+  return { ...column, isNullable: false, hasDefault: column.hasDefault || isRowid };
 }
 
 function isSameList(left: readonly string[], right: readonly string[]): boolean {
@@ -91,11 +93,48 @@ export function findCollatedColumns(link: SqliteFile, table: string): readonly s
   return rows.map((row) => String(row['name']));
 }
 
-/** Triggers and views whose text names the table, with their statements. */
-export function readDependents(link: SqliteFile, table: string): readonly { readonly type: string; readonly name: string; readonly sql: string }[] {
-  return all(link, `SELECT type, name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE ORDER BY name`, table).map((row) => ({
-    type: String(row['type']),
+/** A trigger with the table it stands on and its statement. */
+export interface TriggerText {
+  readonly name: string;
+  readonly table: string;
+  readonly sql: string;
+}
+
+/** All triggers of the file. */
+export function readTriggers(link: SqliteFile): readonly TriggerText[] {
+  return all(link, `SELECT name, tbl_name, sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name`).map((row) => ({
     name: String(row['name']),
+    table: String(row['tbl_name']),
     sql: String(row['sql']),
   }));
+}
+
+/**
+ * Indexes that can be put off without a change to what the table takes: neither unique, nor partial, nor over expressions, which may refuse a row
+ * (malformed JSON, say) and then could not be made again.
+ */
+export function findPlainIndexes(link: SqliteFile, table: string): readonly { readonly name: string; readonly ddl: string }[] {
+  const plain = readIndexes(link, table).filter((index) => !index.isUnique && !index.isPartial && !index.hasExpression && index.ddl !== '');
+  return plain.map(({ name, ddl }) => ({ name, ddl }));
+}
+
+/** One foreign key: the columns of the table, and the columns of the parent that they refer to. */
+export interface ForeignKey {
+  readonly parent: string;
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+}
+
+/** The foreign keys of a table. */
+export function readForeignKeys(link: SqliteFile, table: string): readonly ForeignKey[] {
+  const rows = all(link, `SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq`, table);
+  return [...Map.groupBy(rows, (row) => row['id']).values()].map((columns) => {
+    const parent = String(columns[0]?.['table']);
+    const to = columns.flatMap((column) => (column['to'] === null ? [] : [String(column['to'])]));
+    return { parent, from: columns.map((column) => String(column['from'])), to: to.length > 0 ? to : readKey(link, parent) };
+  });
+}
+
+function readKey(link: SqliteFile, table: string): readonly string[] {
+  return all(link, `SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk`, table).map((row) => String(row['name']));
 }

@@ -6,7 +6,16 @@ import { quoteIdentifier } from '../sql-text.ts';
 import { chooseColumns, scanExact, scoreRows, selectList, takeNearest, type Scan, type ScoredRow } from './vector-exact.ts';
 import { locateSideFile } from './vector-file.ts';
 import { isIndexWorthwhile, proposeRows } from './vector-hnsw.ts';
-import { aimScorer, findVectorTable, linkVectors, prepareRows, readRows, readSnapshot, refreshSchema, type VectorLink } from './vector-link.ts';
+import {
+  aimScorer,
+  findVectorTable,
+  linkVectors,
+  prepareRows,
+  readRows,
+  readSnapshot,
+  refreshSchema,
+  type VectorLink,
+} from './vector-link.ts';
 import { isVectorSql, type VectorTable } from './vector-table.ts';
 import { changedRowsSql } from './vector-tracking.ts';
 import { findIndex, type UsableIndex } from './vector-trust.ts';
@@ -37,7 +46,9 @@ export function searchVectors(db: DatabaseSync, file: string, request: SearchReq
       score: aimScorer(link, request.metric, request.vector),
       columns: chooseColumns(table, request),
     };
-    const { rows, explain } = answer(scan, request, () => findIndex(link, { table, metric: request.metric, path: locateSideFile(file, table.name, table.column) }));
+    const { rows, explain } = answer(scan, request, () =>
+      findIndex(link, { table, metric: request.metric, path: locateSideFile(file, table.name, table.column) }),
+    );
     return { hits: rows.map((row) => row.hit), explain: [...explain, ...explainSkipped(link, table)] };
   });
 }
@@ -52,7 +63,9 @@ function checkRequest(table: VectorTable, request: SearchRequest): void {
   }
   const unknown = request.columns?.find((name) => !table.columns.includes(name));
   if (unknown !== undefined) {
-    throw new SluiceError('SLUICE_COLUMN_UNKNOWN', `The table ${table.name} has no column ${unknown}.`, { hint: `Its columns: ${table.columns.join(', ')}.` });
+    throw new SluiceError('SLUICE_COLUMN_UNKNOWN', `The table ${table.name} has no column ${unknown}.`, {
+      hint: `Its columns: ${table.columns.join(', ')}.`,
+    });
   }
 }
 
@@ -63,16 +76,22 @@ interface Found {
 
 function answer(scan: Scan, request: SearchRequest, find: () => ReturnType<typeof findIndex>): Found {
   if (request.way === 'index' && request.where !== undefined) {
-    throw new SluiceError('SLUICE_USAGE', 'A filter is answered by a scan, never by the index.', { hint: 'Leave out the way, or the filter.' });
+    throw new SluiceError('SLUICE_USAGE', 'A filter is answered by a scan, never by the index.', {
+      hint: 'Leave out the way, or the filter.',
+    });
   }
   if (request.way === 'exact') return answerExact(scan, request, 'asked for');
   if (request.where !== undefined) return answerExact(scan, request, 'a filter is exact: every row that matches is scored');
   const index = find();
   if ('problem' in index) {
     if (request.way === 'auto') return answerExact(scan, request, index.problem);
-    throw new SluiceError('SLUICE_INDEX_UNUSABLE', `The index of ${scan.table.name}.${scan.table.column} can't be used: ${index.problem}.`, {
-      hint: 'Build it again, or search without asking for the index.',
-    });
+    throw new SluiceError(
+      'SLUICE_INDEX_UNUSABLE',
+      `The index of ${scan.table.name}.${scan.table.column} can't be used: ${index.problem}.`,
+      {
+        hint: 'Build it again, or search without asking for the index.',
+      },
+    );
   }
   const slow = request.way === 'auto' ? findSlowness(scan, index) : undefined;
   if (slow !== undefined) return answerExact(scan, request, slow);
@@ -110,15 +129,27 @@ function countCandidates(k: number): number {
 function searchIndex(scan: Scan, { file, changed }: UsableIndex, k: number): readonly ScoredRow[] | undefined {
   const { link, table } = scan;
   const rowid = table.rowid ?? 'NULL';
-  const found: ScoredRow[] = [...scanExact(scan, k, { sql: `${rowid} > ?`, values: [BigInt(file.header.boundary)] })];
-  if (changed.size > 0) found.push(...scanExact(scan, k, { sql: `${rowid} IN (${changedRowsSql})`, values: [table.name, table.column] }));
-  const lookup = prepareRows(link, `SELECT ${selectList(scan)} FROM ${quoteIdentifier(table.name)} WHERE ${rowid} = ? AND ${isVectorSql(table)}`);
+  const boundary = BigInt(file.header.boundary);
+  const found: ScoredRow[] = [...scanExact(scan, k, { sql: `${rowid} > ?`, values: [boundary] })];
+  if (changed.size > 0) {
+    // A row may have moved over the boundary: it is among the newer ones then.
+    found.push(
+      ...scanExact(scan, k, { sql: `${rowid} <= ? AND ${rowid} IN (${changedRowsSql})`, values: [boundary, table.name, table.column] }),
+    );
+  }
+  const lookup = prepareRows(
+    link,
+    `SELECT ${selectList(scan)} FROM ${quoteIdentifier(table.name)} WHERE ${rowid} = ? AND ${isVectorSql(table)}`,
+  );
   const size = file.graph.size();
   let candidates: readonly ScoredRow[] = [];
   for (let count = countCandidates(k); candidates.length < k && size > 0; count *= 4) {
-    const proposed = proposeRows(file.graph, scan.metric, scan.query, Math.min(count, size));
+    const proposed = proposeRows(file.graph, { metric: scan.metric, query: scan.query, count: Math.min(count, size) });
     const unchanged = proposed.filter((row) => !changed.has(row));
-    candidates = scoreRows(scan, unchanged.flatMap((row) => readRows(lookup, row)));
+    candidates = scoreRows(
+      scan,
+      unchanged.flatMap((row) => readRows(lookup, row)),
+    );
     if (count >= size || proposed.length < count) break;
   }
   found.push(...candidates);
@@ -128,10 +159,15 @@ function searchIndex(scan: Scan, { file, changed }: UsableIndex, k: number): rea
 function explainIndex({ file, changed }: UsableIndex): readonly Decision[] {
   const { rows, boundary, settings } = file.header;
   const explain: Decision[] = [
-    { what: 'way', choice: 'index', why: `HNSW over ${String(rows)} rows, ${settings.scalar}, M ${String(settings.connectivity)}; scores from the table's float32` },
+    {
+      what: 'way',
+      choice: 'index',
+      why: `HNSW over ${String(rows)} rows, ${settings.scalar}, M ${String(settings.connectivity)}; scores from the table's float32`,
+    },
     { what: 'newer rows', choice: 'scanned exactly', why: `rows above row id ${boundary} are not in the index` },
   ];
-  if (changed.size > 0) explain.push({ what: 'changed rows', choice: 'scanned exactly', why: `${String(changed.size)} changed since the index was built` });
+  if (changed.size > 0)
+    explain.push({ what: 'changed rows', choice: 'scanned exactly', why: `${String(changed.size)} changed since the index was built` });
   return explain;
 }
 

@@ -70,7 +70,9 @@ export function scanExact(scan: Scan, k: number, filter: RowFilter | string | un
   const query = distanceSql(scan).takesQuery ? [writeVector(scan.query)] : [];
   const ours = isExpression || filter === undefined ? [] : filter.values;
   const values = [...ours, ...query, k + marginRows];
-  const rows = isExpression ? runRestricted(scan.link.db, () => readRows(prepareFreshRows(scan.link, sql), ...values)) : readRows(prepareRows(scan.link, sql), ...values);
+  const rows = isExpression
+    ? runRestricted(scan.link.db, () => readRows(prepareFreshRows(scan.link, sql), ...values))
+    : readRows(prepareRows(scan.link, sql), ...values);
   return takeNearest(scoreRows(scan, rows), k);
 }
 

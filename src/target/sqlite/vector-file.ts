@@ -102,7 +102,7 @@ export function writeSideFile(temporary: string, graph: HnswGraph, about: Omit<S
     footer.writeUInt32LE(crc32(json), 4);
     magic.copy(footer, 8);
     const trailer = Buffer.concat([json, footer]);
-    for (let done = 0; done < trailer.length; ) done += writeSync(handle, trailer, done, trailer.length - done, bytes + done);
+    for (let done = 0; done < trailer.length;) done += writeSync(handle, trailer, done, trailer.length - done, bytes + done);
     fsyncSync(handle);
   } finally {
     closeSync(handle);
@@ -125,7 +125,7 @@ export function placeSideFile(temporary: string, path: string): void {
 function digestFile(handle: number, bytes: number): number {
   const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, bytes));
   let crc = 0;
-  for (let done = 0; done < bytes; ) {
+  for (let done = 0; done < bytes;) {
     const read = readSync(handle, chunk, 0, Math.min(chunk.length, bytes - done), done);
     if (read === 0) break;
     crc = crc32(chunk.subarray(0, read), crc);

@@ -1,6 +1,6 @@
 /** The HNSW graph, held by usearch. Keys are row ids; the graph only proposes candidates, their scores always come from the table. */
 import { createRequire } from 'node:module';
-import type { Index, MetricKind, ScalarKind } from 'usearch';
+import type * as Usearch from 'usearch';
 import { SluiceError } from '../../errors.ts';
 import type { Metric } from '../driver.ts';
 import { dot } from './vector-score.ts';
@@ -32,7 +32,7 @@ export function isIndexWorthwhile(rows: number, dimensions: number): boolean {
 /** usearch marks free slots with the highest key, which is row −1. */
 export const unusableRowid = -1n;
 
-export type HnswGraph = Index;
+export type HnswGraph = Usearch.Index;
 
 /** An empty graph. @throws SLUICE_PACKAGE_MISSING where usearch has no build for the machine */
 export function createGraph(dimensions: number, metric: Metric, settings: HnswSettings): HnswGraph {
@@ -40,8 +40,8 @@ export function createGraph(dimensions: number, metric: Metric, settings: HnswSe
   return new usearch.Index({
     dimensions,
     // Vectors are of length 1 for cosine, where the inner product is the cosine at two thirds of the cost.
-    metric: (metric === 'l2' ? 'l2sq' : 'ip') as MetricKind,
-    quantization: settings.scalar as ScalarKind,
+    metric: (metric === 'l2' ? 'l2sq' : 'ip') as Usearch.MetricKind,
+    quantization: settings.scalar as Usearch.ScalarKind,
     connectivity: settings.connectivity,
     expansion_add: settings.expansionAdd,
     expansion_search: settings.expansionSearch,
@@ -49,14 +49,18 @@ export function createGraph(dimensions: number, metric: Metric, settings: HnswSe
   });
 }
 
-function loadUsearch(): typeof import('usearch') {
+function loadUsearch(): typeof Usearch {
   try {
-    return createRequire(import.meta.url)('usearch') as typeof import('usearch');
+    return createRequire(import.meta.url)('usearch') as typeof Usearch;
   } catch (error) {
-    throw new SluiceError('SLUICE_PACKAGE_MISSING', 'The vector index needs the package usearch, which could not be loaded on this machine.', {
-      cause: error,
-      hint: 'Install it with npm install usearch. Exact search works without it.',
-    });
+    throw new SluiceError(
+      'SLUICE_PACKAGE_MISSING',
+      'The vector index needs the package usearch, which could not be loaded on this machine.',
+      {
+        cause: error,
+        hint: 'Install it with npm install usearch. Exact search works without it.',
+      },
+    );
   }
 }
 
@@ -77,8 +81,15 @@ export function prepareVector(metric: Metric, vector: Float32Array, into: Float3
   return true;
 }
 
+/** What is asked of a graph. */
+export interface Proposal {
+  readonly metric: Metric;
+  readonly query: Float32Array;
+  readonly count: number;
+}
+
 /** Row ids of the candidates nearest to a vector, nearest first; at most `count`. */
-export function proposeRows(graph: HnswGraph, metric: Metric, query: Float32Array, count: number): readonly bigint[] {
+export function proposeRows(graph: HnswGraph, { metric, query, count }: Proposal): readonly bigint[] {
   const vector = new Float32Array(query.length);
   if (!prepareVector(metric, query, vector)) return [];
   // One thread: a single query can't be split, and a second thread would only be started and stopped.

@@ -41,7 +41,9 @@ export async function buildVectorIndex(file: string, request: IndexRequest): Pro
   if (signal?.aborted === true) throw cancelled(table, column);
   const lockTimeoutMs = request.lockTimeoutMs ?? defaultLockTimeoutMs;
   const order: BuildOrder = { file, table, column, metric, how, threads, lockTimeoutMs };
-  const worker = new Worker(locateWorker(), { workerData: order });
+  // Flags that speak of the caller's own script (--input-type) would keep the worker from starting; those about warnings still hold.
+  const execArgv = process.execArgv.filter((flag) => flag.includes('warning'));
+  const worker = new Worker(locateWorker(), { workerData: order, execArgv });
   const stop = (): void => worker.postMessage('stop');
   signal?.addEventListener('abort', stop);
   try {
@@ -60,7 +62,12 @@ function cancelled(table: string, column: string): SluiceError {
 async function followWorker(worker: Worker, { table, column, onProgress }: IndexRequest): Promise<IndexResult> {
   const { promise, resolve, reject } = Promise.withResolvers<IndexResult>();
   const died = (cause?: unknown): void =>
-    reject(new SluiceError('SLUICE_LANE_DIED', `The thread that built the index of ${table}.${column} ended unexpectedly.`, { cause, hint: 'Build it again.' }));
+    reject(
+      new SluiceError('SLUICE_LANE_DIED', `The thread that built the index of ${table}.${column} ended unexpectedly.`, {
+        cause,
+        hint: 'Build it again.',
+      }),
+    );
   worker.on('message', (news: BuildNews) => {
     if (news.kind === 'done') resolve(news.result);
     if (news.kind === 'failed') reject(new SluiceError(news.code, news.message, news.hint === undefined ? {} : { hint: news.hint }));
@@ -80,7 +87,10 @@ async function followWorker(worker: Worker, { table, column, onProgress }: Index
  * Removes the index of a column: its triggers and records from the database, its file from the disk. The table stays as it is, or may be gone already.
  * @throws SLUICE_TARGET_LOCKED and other SLUICE_TARGET_…
  */
-export async function dropVectorIndex(file: string, owner: { readonly table: string; readonly column: string; readonly lockTimeoutMs?: number }): Promise<void> {
+export async function dropVectorIndex(
+  file: string,
+  owner: { readonly table: string; readonly column: string; readonly lockTimeoutMs?: number },
+): Promise<void> {
   const db = new DatabaseSync(file, { timeout: 0 });
   const link: SqliteFile = { db, file, lockTimeoutMs: owner.lockTimeoutMs ?? defaultLockTimeoutMs, statements: new Map() };
   try {

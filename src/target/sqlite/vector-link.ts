@@ -1,6 +1,7 @@
 /** What search keeps with a connection: distance functions, prepared statements, tables as described. One record per connection, gone with it. */
 import { createRequire } from 'node:module';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type * as SqliteVec from 'sqlite-vec';
 import type { Metric } from '../driver.ts';
 import { createScorer, type Scorer } from './vector-score.ts';
 import { describeVectorTable, readVector, type VectorTable } from './vector-table.ts';
@@ -56,7 +57,7 @@ export function linkVectors(db: DatabaseSync): VectorLink {
 /** Loads sqlite-vec and closes the door behind it; returns why it could not be loaded. Search then scores in JavaScript: half as fast, the same answers. */
 function loadVectorFunctions(db: DatabaseSync): string | undefined {
   try {
-    const extension = createRequire(import.meta.url)('sqlite-vec') as typeof import('sqlite-vec');
+    const extension = createRequire(import.meta.url)('sqlite-vec') as typeof SqliteVec;
     db.enableLoadExtension(true);
     extension.load(db);
     db.enableLoadExtension(false);

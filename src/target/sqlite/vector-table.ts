@@ -48,9 +48,13 @@ export function describeVectorTable(db: DatabaseSync, table: string, column: str
   const found = db.prepare(`SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ? COLLATE NOCASE`).get(table);
   const known = found as TableRow | undefined;
   if (known === undefined) {
-    throw new SluiceError('SLUICE_TABLE_UNKNOWN', `There is no table ${table} in the database.`, { hint: 'Check the name, or load into it first: sluice load … --table NAME.' });
+    throw new SluiceError('SLUICE_TABLE_UNKNOWN', `There is no table ${table} in the database.`, {
+      hint: 'Check the name, or load into it first: sluice load … --table NAME.',
+    });
   }
-  const columns = db.prepare(`SELECT name, type, pk FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid`).all(known.name) as unknown as ColumnRow[];
+  const columns = db
+    .prepare(`SELECT name, type, pk FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid`)
+    .all(known.name) as unknown as ColumnRow[];
   const vectors = readVectorColumns(db, known.name, columns);
   const name = columns.find((each) => each.name.toLowerCase() === column.toLowerCase())?.name;
   const dimensions = name === undefined ? undefined : vectors.get(name);

@@ -84,9 +84,13 @@ export interface Beginning {
 
 /**
  * Begins a build: makes the triggers watch all rows there are, under a new generation. Call it in a write transaction; rows are read after its commit.
- * `keepsPublished` names the build whose file is still good meanwhile.
+ * `keepsPublished` is the build whose file is still good meanwhile.
  */
-export function beginTracking(db: DatabaseSync, table: VectorTable, build: { readonly id: string; readonly metric: Metric }, keepsPublished: string | null): Beginning {
+export function beginTracking(
+  db: DatabaseSync,
+  table: VectorTable,
+  build: { readonly id: string; readonly metric: Metric; readonly keepsPublished: string | null },
+): Beginning {
   for (const sql of tables) db.exec(sql);
   const recorded = readTracking(db, table);
   const earlier = recorded !== undefined && findGap(db, table, recorded) === undefined ? recorded : undefined;
@@ -97,7 +101,7 @@ export function beginTracking(db: DatabaseSync, table: VectorTable, build: { rea
     boundary: earlier !== undefined && earlier.boundary > highest ? earlier.boundary : highest,
     canary: earlier?.canary ?? drawCanary(),
     pending: build.id,
-    published: earlier === undefined ? null : keepsPublished,
+    published: earlier === undefined ? null : build.keepsPublished,
     publishedGeneration: earlier?.publishedGeneration ?? 0n,
     metric: build.metric,
   };
@@ -149,7 +153,11 @@ export interface Publication {
  * Publishes a build. Call it in a write transaction that also puts the side file in place. Nothing is changed when a build that began later has
  * already published (`superseded`) or when the record of changes has had a gap since this one began (`gone`).
  */
-export function publishTracking(db: DatabaseSync, table: VectorTable, { tracking, leftOut }: Publication): 'published' | 'superseded' | 'gone' {
+export function publishTracking(
+  db: DatabaseSync,
+  table: VectorTable,
+  { tracking, leftOut }: Publication,
+): 'published' | 'superseded' | 'gone' {
   const now = readTracking(db, table);
   if (now === undefined || now.id !== tracking.id || findGap(db, table, now) !== undefined) return 'gone';
   if (now.publishedGeneration > tracking.generation) return 'superseded';
@@ -160,7 +168,10 @@ export function publishTracking(db: DatabaseSync, table: VectorTable, { tracking
     tracking.metric,
     ...owner,
   );
-  db.prepare('DELETE FROM sluice_index_changes WHERE table_name = ? AND column_name = ? AND generation < ?').run(...owner, tracking.generation);
+  db.prepare('DELETE FROM sluice_index_changes WHERE table_name = ? AND column_name = ? AND generation < ?').run(
+    ...owner,
+    tracking.generation,
+  );
   const record = db.prepare('INSERT OR IGNORE INTO sluice_index_changes (table_name, column_name, generation, row) VALUES (?, ?, ?, ?)');
   for (const row of leftOut) record.run(...owner, tracking.generation, row);
   return 'published';
@@ -176,7 +187,11 @@ export function dropTracking(db: DatabaseSync, owner: { readonly name: string; r
   db.prepare('DELETE FROM sluice_indexes WHERE table_name = ? AND column_name = ?').run(owner.name, owner.column);
 }
 
-function forgetTracking(db: DatabaseSync, { name, column }: { readonly name: string; readonly column: string }, id: string | undefined): void {
+function forgetTracking(
+  db: DatabaseSync,
+  { name, column }: { readonly name: string; readonly column: string },
+  id: string | undefined,
+): void {
   db.prepare('DELETE FROM sluice_index_changes WHERE table_name = ? AND column_name = ?').run(name, column);
   if (id !== undefined) db.prepare('DELETE FROM sluice_index_canary WHERE id = ?').run(id);
 }
@@ -190,7 +205,10 @@ interface Trigger {
 }
 
 function nameTrigger({ name, column }: { readonly name: string; readonly column: string }, event: string): string {
-  const owner = createHash('sha256').update(JSON.stringify([name, column])).digest('hex').slice(0, 16);
+  const owner = createHash('sha256')
+    .update(JSON.stringify([name, column]))
+    .digest('hex')
+    .slice(0, 16);
   return `sluice_index_${owner}_${event}`;
 }
 
@@ -199,19 +217,32 @@ function listTriggers(table: VectorTable, { generation, boundary }: Tracking): r
   const rowid = table.rowid ?? 'rowid';
   const column = quoteIdentifier(table.column);
   // A row id can be set under any of its names, and SQLite compares the names in SET with those here as text.
-  const setters = [column, 'rowid', '_rowid_', 'oid', ...(table.rowidColumn === undefined ? [] : [quoteIdentifier(table.rowidColumn)])].join(', ');
+  const setters = [
+    column,
+    'rowid',
+    '_rowid_',
+    'oid',
+    ...(table.rowidColumn === undefined ? [] : [quoteIdentifier(table.rowidColumn)]),
+  ].join(', ');
   const isWatched = (side: string): string => `${side}.${rowid} <= ${String(boundary)}`;
   const isChanged = `(OLD.${rowid} <> NEW.${rowid} OR OLD.${column} IS NOT NEW.${column})`;
   const record = (side: string): string => recordSql(table, generation, `${side}.${rowid}`);
   const bodies = {
     insert: { on: 'INSERT', when: isWatched('NEW'), does: record('NEW') },
-    update: { on: `UPDATE OF ${setters}`, when: `(${isWatched('OLD')} OR ${isWatched('NEW')}) AND ${isChanged}`, does: `${record('OLD')} ${record('NEW')}` },
+    update: {
+      on: `UPDATE OF ${setters}`,
+      when: `(${isWatched('OLD')} OR ${isWatched('NEW')}) AND ${isChanged}`,
+      does: `${record('OLD')} ${record('NEW')}`,
+    },
     delete: { on: 'DELETE', when: isWatched('OLD'), does: record('OLD') },
   };
   return triggerEvents.map((event) => {
     const { on, when, does } = bodies[event];
     const name = nameTrigger(table, event);
-    return { name, sql: `CREATE TRIGGER ${quoteIdentifier(name)} AFTER ${on} ON ${quoteIdentifier(table.name)} WHEN ${when} BEGIN ${does} END` };
+    return {
+      name,
+      sql: `CREATE TRIGGER ${quoteIdentifier(name)} AFTER ${on} ON ${quoteIdentifier(table.name)} WHEN ${when} BEGIN ${does} END`,
+    };
   });
 }
 

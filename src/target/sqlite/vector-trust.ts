@@ -61,7 +61,11 @@ function readChanged(link: VectorLink, table: VectorTable): ReadonlySet<bigint> 
 }
 
 /** Compares the rows that the file sampled, the last one among them, with the table: the last line against a table that was changed behind the triggers. */
-function findForeignRow(link: VectorLink, table: VectorTable, { header, changed }: { readonly header: SideFileHeader; readonly changed: ReadonlySet<bigint> }): string | undefined {
+function findForeignRow(
+  link: VectorLink,
+  table: VectorTable,
+  { header, changed }: { readonly header: SideFileHeader; readonly changed: ReadonlySet<bigint> },
+): string | undefined {
   const select = prepareRows(link, sampleSql(table));
   for (const [text, crc] of header.sample) {
     const rowid = BigInt(text);

@@ -2,7 +2,7 @@
  * Writes a batch into a table: many rows a statement, one row a statement only to find the guilty one. Every row of the batch ends as written, skipped or refused.
  * Runs inside the caller's transaction.
  */
-import type { StatementSync } from 'node:sqlite';
+import type { StatementResultingChanges, StatementSync } from 'node:sqlite';
 import type { Batch } from '../../rows/batch.ts';
 import type { Scalar } from '../../rows/schema.ts';
 import { addKeyRange, emptyDigest, type KeyDigest } from '../../ledger/digest.ts';
@@ -140,10 +140,11 @@ function writeBlock(run: Run, from: number, to: number): void {
   countAdded(run, from, to);
 }
 
-function refusalOf(error: unknown): Refusal {
+/** Why a row was refused, in words of the table that the caller named: the one built beside it for mode replace is nobody's business. */
+function refusalOf(error: unknown, { table, writesTo }: TablePlan): Refusal {
   const refusal = toRefusal(error);
   if (refusal === undefined) throw error;
-  return refusal;
+  return { ...refusal, message: refusal.message.replaceAll(writesTo, table) };
 }
 
 function insertMany(run: Run, rows: number): StatementSync {
@@ -159,19 +160,22 @@ function keyText(run: Run, row: number): string {
   return run.keys.map((values) => `${typeof values[row]}:${String(values[row])}`).join('\u0000');
 }
 
-/** The ordinals, within the block, of rows whose key is in the table or earlier in the block. */
-function findKnown(run: Run, from: number, to: number): ReadonlySet<number> {
+/** The rows whose key is in the table, by the table's own comparison. */
+function findStored(run: Run, from: number, to: number): Set<number> {
   const parameters: Parameter[] = [];
   for (let row = from; row < to; row++) for (const values of run.keys) parameters.push(toParameter(values[row] ?? null));
   const rows = prepareOnce(run.link, writeLookup(run.plan, to - from)).all(...parameters);
-  const known = new Set(rows.map((found) => from + Number(found['at'])));
+  return new Set(rows.map((found) => from + Number(found['at'])));
+}
+
+/** Adds the rows whose key comes earlier in the block; keys of which that can't be told by their text are never written by the block. */
+function addRepeated(run: Run, known: Set<number>, range: { readonly from: number; readonly to: number }): void {
   const seen = new Set<string>();
-  for (let row = from; row < to; row++) {
+  for (let row = range.from; row < range.to; row++) {
     const key = keyText(run, row);
     if (seen.has(key)) known.add(row);
     seen.add(key);
   }
-  return known;
 }
 
 function toParameter(value: Scalar): Parameter {
@@ -180,12 +184,18 @@ function toParameter(value: Scalar): Parameter {
 
 /** Upsert and skip: the keys already there are looked up first, so that every row is counted for what it became. */
 function writeKnownBlock(run: Run, from: number, to: number): void {
-  const known = findKnown(run, from, to);
+  const known = findStored(run, from, to);
   if (run.plan.mode === 'skip' && known.size > 0) {
     for (let row = from; row < to; row++) {
       if (known.has(row)) run.outcome.skipped++;
       else writeRow(run, row);
     }
+    return;
+  }
+  addRepeated(run, known, { from, to });
+  if (run.plan.mode === 'skip' && known.size > 0) {
+    // The first row with a key may be refused, and then the second one is not there yet.
+    writeSingly(run, from, to);
     return;
   }
   run.encoder.fill(run.parameters, from, to);
@@ -201,6 +211,19 @@ function writeKnownBlock(run: Run, from: number, to: number): void {
   for (let row = from; row < to; row++) if (!known.has(row)) countAdded(run, row, row + 1);
 }
 
+/** Some clauses refuse a row and leave it, or what its triggers did, in the table: the savepoint takes that back. */
+function insertGuarded(run: Run, parameters: readonly Parameter[]): StatementResultingChanges {
+  prepareOnce(run.link, 'SAVEPOINT sluice_row').run();
+  try {
+    return insertMany(run, 1).run(...parameters);
+  } catch (error) {
+    if (run.link.db.isTransaction) prepareOnce(run.link, 'ROLLBACK TO sluice_row').run();
+    throw error;
+  } finally {
+    if (run.link.db.isTransaction) prepareOnce(run.link, 'RELEASE sluice_row').run();
+  }
+}
+
 function writeSingly(run: Run, from: number, to: number): void {
   for (let row = from; row < to; row++) {
     if (!run.outcome.refused.has(row)) writeRow(run, row);
@@ -208,18 +231,18 @@ function writeSingly(run: Run, from: number, to: number): void {
 }
 
 function writeRow(run: Run, row: number): void {
-  const isKnown = (run.plan.mode === 'upsert' || run.plan.mode === 'skip') && findKnown(run, row, row + 1).size > 0;
+  const isKnown = run.plan.mode === 'upsert' && findStored(run, row, row + 1).size > 0;
   const parameters = new Array<Parameter>(run.plan.columns.length);
   run.encoder.fill(parameters, row, row + 1);
   try {
-    const { changes, lastInsertRowid } = insertMany(run, 1).run(...parameters);
+    const { changes, lastInsertRowid } = run.settings.guardsRows ? insertGuarded(run, parameters) : insertMany(run, 1).run(...parameters);
     if (Number(changes) === 0) {
       run.outcome.skipped++;
       return;
     }
     run.outcome.rowids.set(row, lastInsertRowid);
   } catch (error) {
-    const refusal = refusalOf(error);
+    const refusal = refusalOf(error, run.plan);
     if (!run.link.db.isTransaction) throw new RolledBackByRow(row, refusal);
     run.outcome.refused.set(row, refusal);
     return;

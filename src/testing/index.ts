@@ -1,0 +1,2 @@
+/** The conformance suite of drivers, published as `sluice/testing`: the same promises for every target, kept against a real database. */
+export { describeConformance, type ConformanceOptions, type ConformanceTarget } from './conformance.ts';
