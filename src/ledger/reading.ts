@@ -1,14 +1,15 @@
 /** Reads the ledger over any connection: loads, shards, rejects and what is left to do. Reads only; every figure comes from committed rows. */
 import { SluiceError } from '../errors.ts';
-import type { Position, RejectClass } from '../rows/batch.ts';
-import type { Counts, EmbeddingCounts, LoadStatus, RejectCause, RejectRecord } from '../load/options.ts';
+import type { Position } from '../rows/batch.ts';
+import type { Counts, EmbeddingCounts, LoadStatus } from '../load/options.ts';
 import type { Shard } from '../source/source.ts';
 import type { Connection, LoadMode, ResultRow } from '../target/driver.ts';
 import type { KeyDigest } from './digest.ts';
+import { count, maybeCount, maybeText, text } from './fields.ts';
 import { ledgerVersion } from './schema.ts';
-import { retryableRejects } from './statements.ts';
 
-type Reader = Pick<Connection, 'query'>;
+/** What the ledger is read with. */
+export type Reader = Pick<Connection, 'query'>;
 
 /** A load as the ledger has it, its counts summed over shards. */
 export interface LedgerLoad {
@@ -45,23 +46,6 @@ export interface LedgerShard {
   readonly owner: string | undefined;
   readonly position: Position;
   readonly updatedAt: string;
-}
-
-function text(row: ResultRow, name: string): string {
-  const value = row[name];
-  return typeof value === 'string' ? value : String(value ?? '');
-}
-
-function maybeText(row: ResultRow, name: string): string | undefined {
-  return row[name] === null ? undefined : text(row, name);
-}
-
-function count(row: ResultRow, name: string): number {
-  return Number(row[name] ?? 0);
-}
-
-function maybeCount(row: ResultRow, name: string): number | undefined {
-  return row[name] === null || row[name] === undefined ? undefined : Number(row[name]);
 }
 
 function toLoad(row: ResultRow): LedgerLoad {
@@ -184,61 +168,6 @@ export async function readDeferredIndexes(reader: Reader, load: string): Promise
   return rows.map((row) => ({ name: text(row, 'name'), ddl: text(row, 'ddl') }));
 }
 
-/** Rejects grouped by cause, most first; at most 100 causes. */
-export async function readRejectCauses(reader: Reader, load: string): Promise<readonly RejectCause[]> {
-  const rows = await reader.query({
-    sql: `SELECT class, code, column_name, min(message) AS message, count(*) AS n FROM sluice_rejects WHERE load = ? GROUP BY class, code, column_name ORDER BY n DESC, code LIMIT 100`,
-    parameters: [load],
-  });
-  return rows.map((row) => ({
-    class: text(row, 'class') as RejectClass,
-    code: text(row, 'code'),
-    column: maybeText(row, 'column_name'),
-    message: text(row, 'message'),
-    count: count(row, 'n'),
-  }));
-}
-
-/** How many open rejects of a load can be tried again as they were kept. */
-export async function countRetryable(reader: Reader, load: string): Promise<number> {
-  const rows = await reader.query({ sql: `SELECT count(*) AS n FROM sluice_rejects WHERE load = ? AND ${retryableRejects}`, parameters: [load] });
-  return Number(rows[0]?.['n'] ?? 0);
-}
-
-const rejectPage = 1000;
-
-/** Open rejects of a load in the order of the input, a page at a time. With `retriedBy`, those that another load adopted. */
-export async function* readRejects(reader: Reader, load: string, retriedBy?: string): AsyncGenerator<RejectRecord & { readonly shard: number; readonly shardRow: number }> {
-  let shard = -1;
-  let shardRow = -1;
-  for (;;) {
-    const rows = await reader.query({
-      sql: `SELECT * FROM sluice_reject_places WHERE load = ? AND ${retriedBy === undefined ? 'retried_by IS NULL' : 'retried_by = ?'} AND (shard > ? OR (shard = ? AND shard_row > ?)) ORDER BY shard, shard_row LIMIT ?`,
-      parameters: [load, ...(retriedBy === undefined ? [] : [retriedBy]), shard, shard, shardRow, rejectPage],
-    });
-    for (const row of rows) {
-      shard = count(row, 'shard');
-      shardRow = count(row, 'shard_row');
-      yield {
-        load,
-        class: text(row, 'class') as RejectClass,
-        code: text(row, 'code'),
-        column: maybeText(row, 'column_name') ?? null,
-        message: text(row, 'message'),
-        file: String(count(row, 'file')),
-        offset: count(row, 'byte_offset'),
-        line: maybeCount(row, 'line_number') ?? null,
-        row: maybeCount(row, 'row_number') ?? null,
-        raw: maybeText(row, 'raw') ?? null,
-        isCut: count(row, 'is_cut') === 1,
-        shard,
-        shardRow,
-      };
-    }
-    if (rows.length < rejectPage) return;
-  }
-}
-
 /** What a user sees of a load. `running` is said as `interrupted` when no living owner holds it; `next` is the command that goes on. */
 export function toStatus(load: LedgerLoad, target: string, isAlive: boolean): LoadStatus {
   const state = load.state === 'running' && !isAlive ? 'interrupted' : load.state;
@@ -264,12 +193,6 @@ export function toStatus(load: LedgerLoad, target: string, isAlive: boolean): Lo
 export function nextCommand(load: Pick<LedgerLoad, 'load' | 'state' | 'openRejects'>, target: string): string {
   if (load.state !== 'done') return `sluice resume --in ${target} ${load.load}`;
   return load.openRejects > 0 ? `sluice rejects --in ${target} ${load.load} --summary` : `sluice verify --in ${target} ${load.load}`;
-}
-
-/** Whether the ledger holds a reject for this row of a shard. */
-export async function isRejected(reader: Reader, load: string, row: { readonly shard: number; readonly shardRow: number }): Promise<boolean> {
-  const found = await reader.query({ sql: `SELECT 1 AS found FROM sluice_rejects WHERE load = ? AND shard = ? AND shard_row = ?`, parameters: [load, row.shard, row.shardRow] });
-  return found.length > 0;
 }
 
 /** The embedder that a vector column was filled with, as JSON; undefined when it is not known. */

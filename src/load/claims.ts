@@ -9,7 +9,7 @@ import { describeOwner, isOwnerAlive, leaseMs } from './owner.ts';
 /** Shards claimed in one transaction: a claim costs a commit of its own, so 16 shards share one. */
 const claimBlock = 16;
 
-/** Shards looked at for one block: more than other processes hold at a time. */
+/** Shards looked at for one block where the order does not count: more than other processes hold at a time. */
 const maxRead = 4_096;
 
 /** How long another process may go without progress before waiting for its shards is given up. */
@@ -71,12 +71,12 @@ export function openClaims(request: ClaimRequest): Claims {
 }
 
 async function claimNext(request: ClaimRequest, calls: Queue): Promise<readonly Claim[]> {
-  const { connection, load, owner, signal } = request;
+  const { connection, isOrdered, load, owner, signal } = request;
   let waitedSince = performance.now();
   let seen = '';
   for (;;) {
-    const open = await calls(() => readShards(connection, load, { isOpen: true, notOwnedBy: owner, limit: maxRead }));
-    const free = listFree(open, request.isOrdered).slice(0, claimBlock);
+    const open = await calls(() => readShards(connection, load, { isOpen: true, notOwnedBy: owner, limit: isOrdered ? claimBlock : maxRead }));
+    const free = listFree(open, isOrdered).slice(0, claimBlock);
     if (free.length > 0) {
       const claims = await calls(() => claimAll(request, free));
       if (claims.length > 0) return claims;
@@ -105,9 +105,13 @@ function isFree(shard: LedgerShard): boolean {
 
 function busy(load: string, foreign: readonly LedgerShard[]): SluiceError {
   const owner = foreign[0]?.owner ?? '';
-  return new SluiceError('SLUICE_LOAD_BUSY', `Load ${load} has ${String(foreign.length)} shards with ${describeOwner(owner)}, which no longer moves.`, {
-    hint: 'End that process, then resume the load.',
-  });
+  return new SluiceError(
+    'SLUICE_LOAD_BUSY',
+    `Load ${load} has ${String(foreign.length)} shards with ${describeOwner(owner)}, which no longer moves.`,
+    {
+      hint: 'End that process, then resume the load.',
+    },
+  );
 }
 
 /** All or none of the block: if another process took one of them at the same moment, the ledger is read again. */

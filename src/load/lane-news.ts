@@ -3,6 +3,7 @@ import { isSluiceError, SluiceError, type ErrorCode } from '../errors.ts';
 import type { Counts, EmbeddingCounts, RejectCause, StageName } from './options.ts';
 import type { LaneEvent } from './lane.ts';
 import { groupRejects } from './progress-meter.ts';
+import type { Claim } from '../target/driver.ts';
 import type { ShardEnd } from './shard.ts';
 
 /** A batch is in the target. `commitMs` is the time of its commit alone. */
@@ -74,7 +75,7 @@ export type LaneAnswer =
   | { readonly kind: 'failed'; readonly place: number | undefined; readonly error: SentError };
 
 export type LaneCommand =
-  | { readonly kind: 'run'; readonly claim: import('../target/driver.ts').Claim; readonly place: number }
+  | { readonly kind: 'run'; readonly claim: Claim; readonly place: number }
   | { readonly kind: 'stop'; readonly code: ErrorCode }
   | { readonly kind: 'abort' }
   | { readonly kind: 'close' };

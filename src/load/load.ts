@@ -1,7 +1,8 @@
 /** The flow of a load: plan → ledger → shards over lanes → indexes → verify → report. */
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { endLoad, failLoad, releaseShards } from '../ledger/statements.ts';
-import { findLoad, readRejectCauses, type LedgerLoad } from '../ledger/reading.ts';
+import { findLoad, type LedgerLoad } from '../ledger/reading.ts';
+import { readRejectCauses } from '../ledger/rejects.ts';
 import { buildLoadIndex } from './index-build.ts';
 import type { LoadOptions, LoadReport } from './options.ts';
 import { prepareLoad, refuseProblems, type Prepared } from './plan.ts';

@@ -2,7 +2,8 @@
 import { Readable } from 'node:stream';
 import { SluiceError } from '../errors.ts';
 import { adoptRejects } from '../ledger/statements.ts';
-import { countRetryable, findByFingerprint, readLoads, readRejects, type LedgerLoad } from '../ledger/reading.ts';
+import { findByFingerprint, readLoads, type LedgerLoad } from '../ledger/reading.ts';
+import { countRetryable, readRejects } from '../ledger/rejects.ts';
 import { openSource } from '../source/open.ts';
 import type { Source, SourceInput } from '../source/source.ts';
 import type { Connection, TablePlan } from '../target/driver.ts';
@@ -67,8 +68,8 @@ export async function retry(options: RetryOptions): Promise<LoadReport> {
   return retryAnew(options, parent);
 }
 
-function nothingKept({ load, openRejects }: LedgerLoad): SluiceError {
-  return new SluiceError('SLUICE_USAGE', `None of the ${String(openRejects)} refused rows of load ${load} can be tried again as it is: they could not be read, or were not kept whole.`, {
+function nothingKept({ load, openRejects: count }: LedgerLoad): SluiceError {
+  return new SluiceError('SLUICE_USAGE', `None of the ${String(count)} refused rows of load ${load} can be tried again as it is: they could not be read, or were not kept whole.`, {
     hint: `Mend them in a file and load that: sluice retry ${load} --from mended.file`,
   });
 }

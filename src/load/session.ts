@@ -1,7 +1,8 @@
 /** One session of a load: a new load is entered in the ledger, an unfinished one is taken up again. From here on the ledger alone says what is done. */
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { insertLoad, insertShard, recordVector, reopenLoad } from '../ledger/statements.ts';
-import { findLoad, readLoads, readRejectCauses, readShards, type LedgerLoad } from '../ledger/reading.ts';
+import { findLoad, readLoads, readShards, type LedgerLoad } from '../ledger/reading.ts';
+import { readRejectCauses } from '../ledger/rejects.ts';
 import { openSource, reopenSource } from '../source/open.ts';
 import type { Shard, Source } from '../source/source.ts';
 import type { Connection, Statement } from '../target/driver.ts';

@@ -1,6 +1,7 @@
 /** Reads what the ledger says of loads and their refused rows. Reads only. */
 import { SluiceError } from '../errors.ts';
-import { hasLedger, readLoads, readRejectCauses, readRejects, readShards, toStatus, type LedgerLoad } from '../ledger/reading.ts';
+import { hasLedger, readLoads, readShards, toStatus, type LedgerLoad } from '../ledger/reading.ts';
+import { readRejectCauses, readRejects } from '../ledger/rejects.ts';
 import type { Connection } from '../target/driver.ts';
 import { connect, redactUrl } from '../target/registry.ts';
 import type { LoadStatus, RejectCause, RejectRecord } from './options.ts';

@@ -3,7 +3,7 @@ import { connect } from '../target/registry.ts';
 import { quoteIdentifier, quoteList } from '../target/sql-text.ts';
 import type { Connection, ResultRow } from '../target/driver.ts';
 import type { LoadOptions } from '../load/options.ts';
-import type { ConformanceOptions } from './conformance.ts';
+import type { ConformanceOptions } from './contract.ts';
 
 /** An open database of one test. */
 export interface TestDatabase {

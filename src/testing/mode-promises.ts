@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { load } from '../load/load.ts';
 import type { LoadMode } from '../target/driver.ts';
-import type { ConformanceOptions } from './conformance.ts';
+import type { ConformanceOptions } from './contract.ts';
 import { loadOf, withDatabase } from './database.ts';
 
 const first = [

@@ -5,7 +5,7 @@ import { isSluiceError } from '../errors.ts';
 import { load } from '../load/load.ts';
 import { plan } from '../load/plan.ts';
 import { connect } from '../target/registry.ts';
-import type { ConformanceOptions } from './conformance.ts';
+import type { ConformanceOptions } from './contract.ts';
 import { loadOf, withDatabase } from './database.ts';
 
 export function describeOpening(options: ConformanceOptions): void {

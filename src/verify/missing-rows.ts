@@ -1,12 +1,13 @@
 /** Finds the first rows of a source that a table lacks, by reading the source again; only asked for when the counts or digests differ. */
 import { createBatchBuilder } from '../rows/builder.ts';
-import type { Scalar } from '../rows/schema.ts';
+import type { Column, Scalar } from '../rows/schema.ts';
 import { isSluiceError } from '../errors.ts';
 import type { LedgerLoad } from '../ledger/reading.ts';
-import { isRejected, readShards } from '../ledger/reading.ts';
+import { readShards } from '../ledger/reading.ts';
+import { isRejected } from '../ledger/rejects.ts';
 import { parseRunPlan, type RunPlan } from '../load/run-plan.ts';
 import { reopenSource } from '../source/open.ts';
-import type { Source } from '../source/source.ts';
+import type { Records, Source } from '../source/source.ts';
 import type { Connection } from '../target/driver.ts';
 
 const maxDifferences = 10;
@@ -47,23 +48,46 @@ interface Comparison {
 
 async function compareSource({ connection, load, run, source }: Comparison, limit: number): Promise<readonly string[]> {
   const columns = run.table.columns.filter((column) => run.table.key.includes(column.name));
-  const key = columns.map((column) => column.name);
   const shards = await readShards(connection, load.load);
   const changed = await source.changed(shards.map((shard) => shard.shard));
   if (changed.length > 0) return [`${load.load}: ${source.name} has changed since, so single rows can't be compared`];
   const differences: string[] = [];
   for (const { shard } of shards) {
     for await (const records of source.read(shard, { offset: shard.start, row: 0, line: 0 }, { columns })) {
-      const builder = createBatchBuilder(columns);
-      builder.add(records);
-      const { values, rowCount, places } = builder.take();
-      const keys = Array.from({ length: rowCount }, (_, row) => values.map((data): Scalar => (data.kind === 'scalar' ? (data.values[row] ?? null) : null)));
-      for (const row of await connection.missingKeys(run.table.table, key, keys)) {
-        if (await isRejected(connection, load.load, { shard: shard.ordinal, shardRow: places.rows[row] ?? 0 })) continue;
-        differences.push(`${load.load}: the row at byte ${String(places.offsets[row])} of ${source.name} is not in ${run.table.table}`);
-        if (differences.length >= limit) return differences;
-      }
+      const offsets = await findMissingOffsets({ connection, load, run, source }, { columns, records, shard: shard.ordinal });
+      differences.push(
+        ...offsets.map((offset) => `${load.load}: the row at byte ${String(offset)} of ${source.name} is not in ${run.table.table}`),
+      );
+      if (differences.length >= limit) return differences.slice(0, limit);
     }
   }
   return differences;
+}
+
+interface Stretch {
+  readonly columns: readonly Column[];
+  readonly records: Records;
+  readonly shard: number;
+}
+
+/** Where the rows of a stretch begin that are neither in the table nor among the refused. */
+async function findMissingOffsets({ connection, load, run }: Comparison, { columns, records, shard }: Stretch): Promise<readonly number[]> {
+  const builder = createBatchBuilder(columns);
+  builder.add(records);
+  const { values, rowCount, places } = builder.take();
+  const keys = Array.from({ length: rowCount }, (_, row) =>
+    values.map((data): Scalar => (data.kind === 'scalar' ? (data.values[row] ?? null) : null)),
+  );
+  const offsets: number[] = [];
+  for (const row of await connection.missingKeys(
+    run.table.table,
+    columns.map((column) => column.name),
+    keys,
+  )) {
+    if (await isRejected(connection, load.load, { shard, shardRow: places.rows[row] ?? 0 })) continue;
+    offsets.push(places.offsets[row] ?? 0);
+    // Each question is a query; a table that lacks everything need not answer all of them.
+    if (offsets.length === maxDifferences) break;
+  }
+  return offsets;
 }

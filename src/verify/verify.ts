@@ -55,9 +55,13 @@ async function readHistory(connection: Connection, options: VerifyOptions): Prom
   const all = await readLoads(connection, table);
   const newest = all.at(-1);
   if (newest === undefined || (await connection.describe(table)) === undefined) {
-    throw new SluiceError('SLUICE_TABLE_UNKNOWN', newest === undefined ? `No load into a table ${table} is in the ledger.` : `The table ${table} is gone.`, {
-      hint: 'sluice status --in … lists the loads and their tables.',
-    });
+    throw new SluiceError(
+      'SLUICE_TABLE_UNKNOWN',
+      newest === undefined ? `No load into a table ${table} is in the ledger.` : `The table ${table} is gone.`,
+      {
+        hint: 'sluice status --in … lists the loads and their tables.',
+      },
+    );
   }
   const published = all.findLastIndex((load) => load.mode === 'replace' && load.state === 'done');
   const since = all.filter((load, index) => index >= published && (load.mode !== 'replace' || load.state === 'done'));
@@ -69,20 +73,38 @@ async function checkTable(connection: Connection, { table, loads, run }: History
   const first = loads[0];
   const settings = loads.map((load) => parseRunPlan(load.plan, load.load).table.settings);
   if (first?.baseRows === undefined || settings.some((of) => of['countsRows'] === false)) {
-    return [{ name: 'rows in the table', isOk: true, expected: 'not known', found: 'a trigger or an ON CONFLICT clause of the table adds or removes rows by itself' }];
+    return [
+      {
+        name: 'rows in the table',
+        isOk: true,
+        expected: 'not known',
+        found: 'a trigger or an ON CONFLICT clause of the table adds or removes rows by itself',
+      },
+    ];
   }
   const expected = first.baseRows + loads.reduce((sum, load) => sum + load.added, 0);
   const canDigest = first.baseDigest !== undefined && settings.every((of) => of['tracksKeys'] === true);
   if (!canDigest || first.baseDigest === undefined) {
     const found = await connection.countRows(table);
-    return [rowCheck(expected, found), { name: 'key digest', isOk: true, expected: 'not kept', found: 'the table has no key that could be digested' }];
+    return [
+      rowCheck(expected, found),
+      { name: 'key digest', isOk: true, expected: 'not kept', found: 'the table has no key that could be digested' },
+    ];
   }
   const digest = parseDigest(first.baseDigest);
   for (const load of loads) addDigest(digest, load.digest);
   const found = await connection.digestKeys(table, run.table.key);
-  return [rowCheck(expected, found.rows), { name: 'key digest', isOk: formatDigest(digest) === found.digest, expected: formatDigest(digest), found: found.digest }];
+  return [
+    rowCheck(expected, found.rows),
+    { name: 'key digest', isOk: formatDigest(digest) === found.digest, expected: formatDigest(digest), found: found.digest },
+  ];
 }
 
 function rowCheck(expected: number, found: number): VerifyCheck {
-  return { name: 'rows in the table', isOk: expected === found, expected: expected.toLocaleString('en'), found: found.toLocaleString('en') };
+  return {
+    name: 'rows in the table',
+    isOk: expected === found,
+    expected: expected.toLocaleString('en'),
+    found: found.toLocaleString('en'),
+  };
 }

@@ -19,7 +19,13 @@ const scenarios: readonly Scenario[] = [
     delays: 2,
     extension: 'jsonl',
     writeInput: (file) => writeJsonLines(file, { rows: 900, texts: 150, seed }),
-    options: { key: ['id'], embed: { column: 'body', with: 'hash', dimensions: 32 }, index: { build: 'always' }, maxBatchRows: 90, lanes: 1 },
+    options: {
+      key: ['id'],
+      embed: { column: 'body', with: 'hash', dimensions: 32 },
+      index: { build: 'always' },
+      maxBatchRows: 90,
+      lanes: 1,
+    },
     before: [],
     query: 'green harbour tide',
   },
@@ -98,7 +104,9 @@ for (const scenario of scenarios) {
     const moments = chooseMoments(stage.calls, random, scenario.moments);
     const delays = Array.from({ length: scenario.delays }, () => Math.round(stage.elapsedMs * random.fraction()));
     await runInPairs([
-      ...moments.map((moment) => () => crashAndGoOn(stage, { moment }, `killed ${moment.when} call ${moment.at} of «${moment.call}», seed ${seed}`)),
+      ...moments.map(
+        (moment) => () => crashAndGoOn(stage, { moment }, `killed ${moment.when} call ${moment.at} of «${moment.call}», seed ${seed}`),
+      ),
       ...delays.map((afterMs, index) => () => crashAndGoOn(stage, { afterMs }, `killed after ${afterMs} ms (${index}), seed ${seed}`)),
     ]);
   });

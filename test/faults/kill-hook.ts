@@ -19,7 +19,11 @@ const counts = new Map<string, number>();
 
 /** A call's kind: its text without what differs from load to load. */
 function nameCall(name: string, text: string): string {
-  return `${name} ${text.replaceAll(/\s+/gu, ' ').replaceAll(/sluice_new_[\w-]+/gu, 'sluice_new').replaceAll(/\d+/gu, '#').slice(0, 60)}`;
+  return `${name} ${text
+    .replaceAll(/\s+/gu, ' ')
+    .replaceAll(/sluice_new_[\w-]+/gu, 'sluice_new')
+    .replaceAll(/\d+/gu, '#')
+    .slice(0, 60)}`;
 }
 
 function die(): never {
@@ -38,21 +42,21 @@ function watch<Result>(call: string, work: () => Result): Result {
   return result;
 }
 
-const { exec } = DatabaseSync.prototype;
-DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string): void {
-  watch(nameCall('exec', sql), () => exec.call(this, sql));
-};
+/** Puts the watch around one method of an object or prototype. */
+function hook<Host extends object>(
+  host: Host,
+  method: keyof Host & string,
+  name: (self: Host, parameters: readonly unknown[]) => string,
+): void {
+  const original = Reflect.get(host, method) as (...parameters: readonly unknown[]) => unknown;
+  Reflect.set(host, method, function (this: Host, ...parameters: readonly unknown[]): unknown {
+    return watch(name(this, parameters), () => Reflect.apply(original, this, parameters));
+  });
+}
 
-const { run } = StatementSync.prototype;
-StatementSync.prototype.run = function (this: StatementSync, ...parameters: Parameters<typeof run>): ReturnType<typeof run> {
-  return watch(nameCall('run', this.sourceSQL), () => run.apply(this, parameters));
-} as typeof run;
-
-const { fsyncSync, readSync, renameSync, writeSync } = fs;
-fs.readSync = ((...parameters: Parameters<typeof readSync>) => watch('readSync', () => readSync(...parameters))) as typeof readSync;
-fs.writeSync = ((...parameters: Parameters<typeof writeSync>) => watch('writeSync', () => writeSync(...parameters))) as typeof writeSync;
-fs.renameSync = (from, to) => watch('renameSync', () => renameSync(from, to));
-fs.fsyncSync = (handle) => watch('fsyncSync', () => fsyncSync(handle));
+hook(DatabaseSync.prototype, 'exec', (_, [sql]) => nameCall('exec', String(sql)));
+hook(StatementSync.prototype, 'run', (statement) => nameCall('run', statement.sourceSQL));
+for (const method of ['readSync', 'writeSync', 'renameSync', 'fsyncSync'] as const) hook(fs, method, () => method);
 syncBuiltinESMExports();
 
 process.on('exit', () => {

@@ -12,7 +12,8 @@ export type Task =
   | { readonly verb: 'retry'; readonly options: RetryOptions };
 
 /** What it prints at its end. */
-export type Answer = { readonly report: LoadReport } | { readonly code: string; readonly message: string; readonly hint: string | undefined };
+export type Answer =
+  { readonly report: LoadReport } | { readonly code: string; readonly message: string; readonly hint: string | undefined };
 
 function runTask(task: Task): Promise<LoadReport> {
   if (task.verb === 'load') return load(task.options);

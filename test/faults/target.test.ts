@@ -27,7 +27,11 @@ function makePlace(context: TestContext, rows = 1_000): Place {
   const target = path.join(folder, 'target.db');
   const input = path.join(folder, 'rows.csv');
   writeCsv(input, { rows, texts: 100, seed: 7 });
-  return { folder, target, options: { from: input, to: `sqlite:${target}`, table: 'people', key: ['id'], maxBatchRows: 100, lockTimeoutMs: 300 } };
+  return {
+    folder,
+    target,
+    options: { from: input, to: `sqlite:${target}`, table: 'people', key: ['id'], maxBatchRows: 100, lockTimeoutMs: 300 },
+  };
 }
 
 async function assertFails(work: Promise<unknown>, code: ErrorCode, file: string): Promise<void> {
@@ -94,7 +98,12 @@ test('a lock that comes in the middle of a load stops it in good order, and the 
 
 test('a reader that holds a transaction during the load sees the table as it was, and keeps nobody out', async (context) => {
   const place = makePlace(context);
-  runSql(place.target, 'PRAGMA journal_mode = WAL', 'CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, age INTEGER)', `INSERT INTO people VALUES (-1, 'old', 1)`);
+  runSql(
+    place.target,
+    'PRAGMA journal_mode = WAL',
+    'CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, age INTEGER)',
+    `INSERT INTO people VALUES (-1, 'old', 1)`,
+  );
   const reader = new DatabaseSync(place.target);
   context.after(() => reader.close());
   const readCount = (): unknown => reader.prepare('SELECT count(*) AS n FROM people').get()?.['n'];
@@ -135,7 +144,10 @@ test('a ledger of another version is not touched', async (context) => {
   runSql(place.target, `UPDATE sluice_meta SET value = '99' WHERE name = 'ledger_version'`);
   const { options } = place;
   for (const work of [() => load({ ...options, again: true }), () => resume({ in: options.to }), () => verify({ in: options.to })]) {
-    await assert.rejects(work(), (error) => isSluiceError(error, 'SLUICE_LEDGER_VERSION') && error.message.includes('99') && error.hint !== undefined);
+    await assert.rejects(
+      work(),
+      (error) => isSluiceError(error, 'SLUICE_LEDGER_VERSION') && error.message.includes('99') && error.hint !== undefined,
+    );
   }
 });
 
@@ -152,7 +164,11 @@ test('a disk that runs full stops the load in good order, and with room again th
     context.skip('mounting a small disk is not allowed here');
     return;
   }
-  const full: Place = { ...place, target: path.join(disk, 'target.db'), options: { ...place.options, to: `sqlite:${path.join(disk, 'target.db')}`, maxBatchRows: 1_000 } };
+  const full: Place = {
+    ...place,
+    target: path.join(disk, 'target.db'),
+    options: { ...place.options, to: `sqlite:${path.join(disk, 'target.db')}`, maxBatchRows: 1_000 },
+  };
   try {
     await assertFails(load(full.options), 'SLUICE_TARGET_FULL', full.target);
     execFileSync('mount', ['-o', 'remount,size=16m', disk]);
@@ -165,7 +181,10 @@ test('a disk that runs full stops the load in good order, and with room again th
 test('a limit on the size of files is told as a full target, and without it the load completes', async (context) => {
   const place = makePlace(context, 20_000);
   // In blocks of 512 bytes: less than the table needs.
-  const ended = await runTask({ verb: 'load', options: { ...place.options, maxBatchRows: 1_000, lanes: 1 } }, { limit: 'trap "" XFSZ; ulimit -f 300' });
+  const ended = await runTask(
+    { verb: 'load', options: { ...place.options, maxBatchRows: 1_000, lanes: 1 } },
+    { limit: 'trap "" XFSZ; ulimit -f 300' },
+  );
   assert.ok(ended.answer !== undefined && 'code' in ended.answer, JSON.stringify(ended));
   assert.equal(ended.answer.code, 'SLUICE_TARGET_FULL');
   assert.ok(ended.answer.message.includes(place.target));
@@ -178,11 +197,19 @@ for (const what of ['file', 'folder'] as const) {
     const isRoot = process.getuid?.() === 0;
     const folder = path.join(place.folder, 'closed');
     mkdirSync(folder);
-    const closed: Place = { ...place, target: path.join(folder, 'target.db'), options: { ...place.options, to: `sqlite:${path.join(folder, 'target.db')}` } };
+    const closed: Place = {
+      ...place,
+      target: path.join(folder, 'target.db'),
+      options: { ...place.options, to: `sqlite:${path.join(folder, 'target.db')}` },
+    };
     runSql(closed.target, 'CREATE TABLE other (id INTEGER)');
     const isMounted = what === 'folder' && isRoot;
     // Root may write whatever the permissions say, so for root the file is made immutable and the folder a read-only mount.
-    const close = !isRoot ? ['chmod', 'a-w', what === 'file' ? closed.target : folder] : isMounted ? ['mount', '--bind', folder, folder] : ['chattr', '+i', closed.target];
+    const close = !isRoot
+      ? ['chmod', 'a-w', what === 'file' ? closed.target : folder]
+      : isMounted
+        ? ['mount', '--bind', folder, folder]
+        : ['chattr', '+i', closed.target];
     if (!canRun(close[0] ?? '', ...close.slice(1)) || (isMounted && !canRun('mount', '-o', 'remount,bind,ro', folder))) {
       context.skip(`${close.join(' ')} is not allowed here, and nothing less keeps root from writing`);
       return;

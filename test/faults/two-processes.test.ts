@@ -27,7 +27,16 @@ async function makePlace(context: TestContext, more: Partial<LoadOptions>, rows 
   const target = path.join(folder, 'target.db');
   const clean = path.join(folder, 'clean.db');
   writeCsv(input, { rows, texts: 200, seed: 11 });
-  const options = { from: input, to: `sqlite:${target}`, table: 'people', key: ['id'], lanes: 2, maxBatchRows: 100, shardBytes: 4_096, ...more };
+  const options = {
+    from: input,
+    to: `sqlite:${target}`,
+    table: 'people',
+    key: ['id'],
+    lanes: 2,
+    maxBatchRows: 100,
+    shardBytes: 4_096,
+    ...more,
+  };
   for (const file of more.mode === 'replace' ? [target, clean] : []) {
     runSql(file, 'CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, age TEXT)', `INSERT INTO people VALUES (1, 'old', 'x')`);
   }
@@ -46,7 +55,10 @@ for (const mode of ['insert', 'upsert', 'replace'] as const) {
     const task = { verb: 'load', options } as const;
     const ends = await Promise.all([runTask(task), runTask(task)]);
     const states = ends.map(stateOf);
-    assert.ok(states.every((state) => state === 'done' || state === 'nothing_to_do'), states.join(', '));
+    assert.ok(
+      states.every((state) => state === 'done' || state === 'nothing_to_do'),
+      states.join(', '),
+    );
     assert.ok(states.includes('done'));
     assert.equal(readSql(target, 'SELECT count(*) AS n FROM sluice_loads')[0]?.['n'], 1n);
     assert.deepEqual(readContent(target, 'people'), readContent(clean, 'people'));
@@ -56,7 +68,13 @@ for (const mode of ['insert', 'upsert', 'replace'] as const) {
 
 test('two processes with the same label and different streams load one of them', async (context) => {
   const { target, options } = await makePlace(context, {});
-  const tasks = [0, 1].map((one) => ({ verb: 'load', options: { ...options, from: Array.from({ length: 500 }, (_, row) => ({ id: one * 1_000 + row })), label: 'x' } }) as const);
+  const tasks = [0, 1].map(
+    (one) =>
+      ({
+        verb: 'load',
+        options: { ...options, from: Array.from({ length: 500 }, (_, row) => ({ id: one * 1_000 + row })), label: 'x' },
+      }) as const,
+  );
   const states = (await Promise.all(tasks.map((task) => runTask(task)))).map(stateOf);
   assert.ok(states.includes('done'), states.join(', '));
   assert.equal(readSql(target, 'SELECT count(*) AS n FROM people')[0]?.['n'], 500n);

@@ -23,7 +23,12 @@ function makePlace(context: TestContext): Place {
   const input = path.join(folder, 'rows.csv');
   const target = path.join(folder, 'target.db');
   writeCsv(input, { rows: 2_000, texts: 50, seed: 3 });
-  return { folder, input, target, options: { from: input, to: `sqlite:${target}`, table: 'people', key: ['id'], maxBatchRows: 100, shardBytes: 4_096, lanes: 1 } };
+  return {
+    folder,
+    input,
+    target,
+    options: { from: input, to: `sqlite:${target}`, table: 'people', key: ['id'], maxBatchRows: 100, shardBytes: 4_096, lanes: 1 },
+  };
 }
 
 /** Runs a load that is cancelled after its first commits. */
@@ -115,10 +120,16 @@ test('a file that changed since is not resumed, and the shard that differs is na
   const bytes = Buffer.from(before);
   bytes[bytes.length - 3] = '7'.charCodeAt(0) === bytes[bytes.length - 3] ? '8'.charCodeAt(0) : '7'.charCodeAt(0);
   writeFileSync(input, bytes);
-  await assert.rejects(resume({ in: options.to }), (error) => isSluiceError(error, 'SLUICE_SOURCE_CHANGED') && /shard \d+/u.test(error.message) && error.message.includes(input));
+  await assert.rejects(
+    resume({ in: options.to }),
+    (error) => isSluiceError(error, 'SLUICE_SOURCE_CHANGED') && /shard \d+/u.test(error.message) && error.message.includes(input),
+  );
   await assert.rejects(load(options), { code: 'SLUICE_PLAN_REFUSED' });
   appendFileSync(input, '999999,more,1\n');
-  await assert.rejects(resume({ in: options.to }), (error) => isSluiceError(error, 'SLUICE_SOURCE_CHANGED') && error.message.includes('bytes'));
+  await assert.rejects(
+    resume({ in: options.to }),
+    (error) => isSluiceError(error, 'SLUICE_SOURCE_CHANGED') && error.message.includes('bytes'),
+  );
   writeFileSync(input, before);
   const report = await resume({ in: options.to, load: first.load });
   assert.equal(report.state, 'done');

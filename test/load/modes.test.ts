@@ -103,13 +103,16 @@ test('any rows in any mode, cut into small batches and shards, end as row by row
   let runs = 0;
   await fc.assert(
     fc.asyncProperty(
-      rowsOf({ minLength: 1, maxLength: 150 }),
-      modes,
-      fc.integer({ min: 1, max: 130 }),
-      fc.constantFrom<'jsonl' | 'csv'>('jsonl', 'csv'),
-      fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined }),
-      async (rows, mode, maxBatchRows, format, cancelAfter) => {
-        await compare(folder, { rows, mode, maxBatchRows, lanes: 1, format, cancelAfter }, String(runs++));
+      fc.record({
+        rows: rowsOf({ minLength: 1, maxLength: 150 }),
+        mode: modes,
+        maxBatchRows: fc.integer({ min: 1, max: 130 }),
+        lanes: fc.constant(1),
+        format: fc.constantFrom<'jsonl' | 'csv'>('jsonl', 'csv'),
+        cancelAfter: fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined }),
+      }),
+      async (run) => {
+        await compare(folder, run, String(runs++));
       },
     ),
     { seed, numRuns: 60 },

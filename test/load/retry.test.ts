@@ -24,14 +24,27 @@ function makePlace(context: TestContext, extension: 'csv' | 'jsonl'): Place {
   const folder = makeFolder(context);
   const target = path.join(folder, 'target.db');
   const input = path.join(folder, `rows.${extension}`);
-  const rows = Array.from({ length: 200 }, (_, row) => ({ id: row, name: row % 10 === 0 ? 'odd' : `name, "${row}"`, age: row % 20 === 3 ? 'old' : row }));
+  const rows = Array.from({ length: 200 }, (_, row) => ({
+    id: row,
+    name: row % 10 === 0 ? 'odd' : `name, "${row}"`,
+    age: row % 20 === 3 ? 'old' : row,
+  }));
   const lines =
     extension === 'jsonl'
       ? [...rows.map((row) => JSON.stringify(row)), '{"id": 900,', 'nonsense']
-      : ['id,name,age', ...rows.map(({ id, name, age }) => `${id},"${name.replaceAll('"', '""')}",${age}`), '900,a,1,2', '901,"never closed'];
+      : [
+          'id,name,age',
+          ...rows.map(({ id, name, age }) => `${id},"${name.replaceAll('"', '""')}",${age}`),
+          '900,a,1,2',
+          '901,"never closed',
+        ];
   writeFileSync(input, lines.join('\n'));
   runSql(target, strict);
-  return { folder, target, options: { from: input, to: `sqlite:${target}`, table: 'people', key: ['id'], maxBatchRows: 30, shardBytes: 700, lanes: 1 } };
+  return {
+    folder,
+    target,
+    options: { from: input, to: `sqlite:${target}`, table: 'people', key: ['id'], maxBatchRows: 30, shardBytes: 700, lanes: 1 },
+  };
 }
 
 /** Lets the table take the rows that it refused. */
@@ -60,7 +73,10 @@ for (const extension of ['csv', 'jsonl'] as const) {
     // The two that can't be read stay with the parent; the ten without a number are refused again.
     assert.deepEqual(child.counts, { read: 30, written: 20, skipped: 0, rejected: 10 });
     assert.equal((await collect(target, parent.load)).length, 2);
-    assert.deepEqual([...new Set((await collect(target, child.load)).map(({ code }) => code))], [extension === 'csv' ? 'VALUE_FORMAT' : 'VALUE_TYPE']);
+    assert.deepEqual(
+      [...new Set((await collect(target, child.load)).map(({ code }) => code))],
+      [extension === 'csv' ? 'VALUE_FORMAT' : 'VALUE_TYPE'],
+    );
     assert.equal(readSql(target, `SELECT * FROM people WHERE name = 'odd'`).length, 20);
     await assertSettled(target, 'people');
   });
@@ -70,7 +86,8 @@ for (const extension of ['csv', 'jsonl'] as const) {
     const parent = await load(options);
     const mended = path.join(folder, `mended.${extension}`);
     const rows = Array.from({ length: 32 }, (_, row) => ({ id: 10_000 + row, name: 'mended', age: row }));
-    const lines = extension === 'jsonl' ? rows.map((row) => JSON.stringify(row)) : ['id,name,age', ...rows.map((row) => Object.values(row).join(','))];
+    const lines =
+      extension === 'jsonl' ? rows.map((row) => JSON.stringify(row)) : ['id,name,age', ...rows.map((row) => Object.values(row).join(','))];
     writeFileSync(mended, lines.join('\n'));
     const child = await retry({ in: options.to, load: parent.load, from: mended });
     assert.deepEqual(child.counts, { read: 32, written: 32, skipped: 0, rejected: 0 });
@@ -88,10 +105,7 @@ test('rows that are refused again can be tried a third time, and the newest load
   loosen(target);
   const grandchild = await retry({ in: options.to });
   assert.deepEqual(grandchild.counts, { read: 30, written: 20, skipped: 0, rejected: 10 });
-  assert.deepEqual(
-    readSql(target, 'SELECT count(*) AS n FROM sluice_loads WHERE parent IS NOT NULL'),
-    [{ n: 2n }],
-  );
+  assert.deepEqual(readSql(target, 'SELECT count(*) AS n FROM sluice_loads WHERE parent IS NOT NULL'), [{ n: 2n }]);
   await assertSettled(target, 'people');
 });
 
@@ -114,7 +128,10 @@ test('a retry of mended rows that was stopped goes on with their file, and not w
   const { folder, target, options } = makePlace(context, 'jsonl');
   const parent = await load(options);
   const mended = path.join(folder, 'mended.jsonl');
-  writeFileSync(mended, Array.from({ length: 300 }, (_, row) => `{"id":${5_000 + row},"name":"${row === 0 ? 'odd' : 'even'}","age":1}\n`).join(''));
+  writeFileSync(
+    mended,
+    Array.from({ length: 300 }, (_, row) => `{"id":${5_000 + row},"name":"${row === 0 ? 'odd' : 'even'}","age":1}\n`).join(''),
+  );
   const child = await retry({ in: options.to, load: parent.load, from: mended, maxRejects: 0 });
   assert.equal(child.state, 'reject_limit');
   assert.ok(child.counts.read < 300);
@@ -129,7 +146,10 @@ test('without the rows kept there is nothing to try again, and a mended file is 
   const kept = await collect(target, parent.load);
   assert.equal(kept.length, 32);
   assert.ok(kept.every(({ raw, isCut }) => raw === null && !isCut));
-  await assert.rejects(retry({ in: options.to, load: parent.load }), (error) => isSluiceError(error, 'SLUICE_USAGE') && error.hint?.includes('--from') === true);
+  await assert.rejects(
+    retry({ in: options.to, load: parent.load }),
+    (error) => isSluiceError(error, 'SLUICE_USAGE') && error.hint?.includes('--from') === true,
+  );
   assert.equal(readSql(target, 'SELECT count(*) AS n FROM sluice_loads')[0]?.['n'], 1n);
 });
 
@@ -138,7 +158,16 @@ test('a row that was kept cut is not tried again as if it were whole', async (co
   const target = path.join(folder, 'target.db');
   const input = path.join(folder, 'rows.jsonl');
   const long = 'ä'.repeat(60_000);
-  writeFileSync(input, [{ id: 1, text: 'short' }, { id: 'x', text: 'kept' }, { id: 'y', text: long }].map((row) => JSON.stringify(row)).join('\n'));
+  writeFileSync(
+    input,
+    [
+      { id: 1, text: 'short' },
+      { id: 'x', text: 'kept' },
+      { id: 'y', text: long },
+    ]
+      .map((row) => JSON.stringify(row))
+      .join('\n'),
+  );
   const options = { from: input, to: `sqlite:${target}`, table: 't', types: { id: 'integer' } } as const;
   const parent = await load(options);
   assert.equal(parent.counts.rejected, 2);

@@ -16,7 +16,10 @@ test(`${runs} runs of ${lanes} lanes over ${rows} rows make the table that one l
   const folder = makeFolder(context);
   const input = path.join(folder, 'rows.csv');
   writeCsv(input, { rows, texts: 300, seed: 5 });
-  const loadInto = async (target: string, more: { readonly lanes: number; readonly shardBytes?: number; readonly maxBatchRows?: number }): Promise<void> => {
+  const loadInto = async (
+    target: string,
+    more: { readonly lanes: number; readonly shardBytes?: number; readonly maxBatchRows?: number },
+  ): Promise<void> => {
     const report = await load({ from: input, to: `sqlite:${target}`, table: 'people', key: ['id'], ...more });
     assert.equal(report.state, 'done');
     assert.equal(report.lanes, more.lanes);

@@ -16,7 +16,11 @@ import { createRandom } from '../simulate/random.ts';
 const seed = Number(process.env['SLUICE_TEST_SEED'] ?? Date.now() % 1_000_000);
 console.log(`stopping test seed ${seed} (SLUICE_TEST_SEED=${seed} repeats it)`);
 
-const ddl = ['CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, age INTEGER)', 'CREATE INDEX by_name ON people (name)', 'CREATE INDEX by_age ON people (age, name)'];
+const ddl = [
+  'CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, age INTEGER)',
+  'CREATE INDEX by_name ON people (name)',
+  'CREATE INDEX by_age ON people (age, name)',
+];
 
 interface Place {
   readonly target: string;
@@ -26,7 +30,18 @@ interface Place {
 function makePlace(folder: string, name: string): Place {
   const target = path.join(folder, `${name}.db`);
   runSql(target, ...ddl);
-  return { target, options: { from: path.join(folder, 'rows.csv'), to: `sqlite:${target}`, table: 'people', key: ['id'], types: { age: 'integer' }, lanes: 2, maxBatchRows: 4_000 } };
+  return {
+    target,
+    options: {
+      from: path.join(folder, 'rows.csv'),
+      to: `sqlite:${target}`,
+      table: 'people',
+      key: ['id'],
+      types: { age: 'integer' },
+      lanes: 2,
+      maxBatchRows: 4_000,
+    },
+  };
 }
 
 function listIndexes(target: string): unknown {
@@ -42,7 +57,7 @@ async function loadStopping({ options, target }: Place, random: ReturnType<typeo
     if (state === 'done' || state === 'nothing_to_do') return stops;
     if (state === 'cancelled') {
       assert.deepEqual(listIndexes(target), listExpected());
-      assert.equal(readSql(target, 'SELECT count(*) AS n FROM sluice_shards WHERE owner IS NOT NULL AND state <> \'done\'')[0]?.['n'], 0n);
+      assert.equal(readSql(target, "SELECT count(*) AS n FROM sluice_shards WHERE owner IS NOT NULL AND state <> 'done'")[0]?.['n'], 0n);
     }
   }
 }
@@ -83,7 +98,9 @@ test('a load that is cancelled at random moments, again and again, ends as one t
 
 test('a load that was cancelled before it began has written nothing', async (context) => {
   const target = path.join(makeFolder(context), 'target.db');
-  await assert.rejects(load({ from: [{ id: 1 }], to: `sqlite:${target}`, table: 't', signal: AbortSignal.abort() }), { code: 'SLUICE_CANCELLED' });
+  await assert.rejects(load({ from: [{ id: 1 }], to: `sqlite:${target}`, table: 't', signal: AbortSignal.abort() }), {
+    code: 'SLUICE_CANCELLED',
+  });
 });
 
 interface LimitCase {
@@ -116,7 +133,11 @@ for (const { maxRejects, higher } of [
 
 test('a limit of 0 takes no reject, and as many rejects as the limit are taken', async (context) => {
   const folder = makeFolder(context);
-  const rows = [{ id: 1, age: 1 }, { id: 2, age: 'x' }, { id: 3, age: 3 }];
+  const rows = [
+    { id: 1, age: 1 },
+    { id: 2, age: 'x' },
+    { id: 3, age: 3 },
+  ];
   const options = { from: rows, to: `sqlite:${path.join(folder, 'a.db')}`, table: 't', types: { age: 'integer' } } as const;
   assert.equal((await load({ ...options, maxRejects: 0 })).state, 'reject_limit');
   assert.equal((await load({ ...options, to: `sqlite:${path.join(folder, 'b.db')}`, maxRejects: 1 })).state, 'done');

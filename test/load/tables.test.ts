@@ -26,14 +26,27 @@ const both: readonly LoadMode[] = ['insert', 'upsert', 'skip', 'replace'];
 
 const cases: readonly TableCase[] = [
   { promise: 'a plain table', ddl: [people(plain), `INSERT INTO people VALUES (3, 'old', 1)`], modes: both },
-  { promise: 'a table with CHECK and NOT NULL', ddl: [people('id INTEGER PRIMARY KEY, name TEXT NOT NULL, age INTEGER CHECK (age < 60)')], modes: both },
+  {
+    promise: 'a table with CHECK and NOT NULL',
+    ddl: [people('id INTEGER PRIMARY KEY, name TEXT NOT NULL, age INTEGER CHECK (age < 60)')],
+    modes: both,
+  },
   { promise: 'a second UNIQUE column', ddl: [people('id INTEGER PRIMARY KEY, name TEXT UNIQUE, age INTEGER')], modes: both },
-  { promise: 'a unique index over an expression', ddl: [people(plain), 'CREATE UNIQUE INDEX low ON people (lower(name))'], modes: ['insert', 'skip'] },
+  {
+    promise: 'a unique index over an expression',
+    ddl: [people(plain), 'CREATE UNIQUE INDEX low ON people (lower(name))'],
+    modes: ['insert', 'skip'],
+  },
   { promise: 'a partial unique index', ddl: [people(plain), 'CREATE UNIQUE INDEX part ON people (name) WHERE age > 30'] },
   { promise: 'a table WITHOUT ROWID', ddl: [people('id TEXT PRIMARY KEY, name TEXT, age INTEGER', ' WITHOUT ROWID')], modes: both },
   { promise: 'a STRICT table', ddl: [people(plain, ' STRICT')], modes: both },
   { promise: 'AUTOINCREMENT', ddl: [people('id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, age INTEGER')], modes: both },
-  { promise: 'a composite key', ddl: [people('id INTEGER NOT NULL, name TEXT NOT NULL, age INTEGER, PRIMARY KEY (name, id)')], key: ['name', 'id'], modes: both },
+  {
+    promise: 'a composite key',
+    ddl: [people('id INTEGER NOT NULL, name TEXT NOT NULL, age INTEGER, PRIMARY KEY (name, id)')],
+    key: ['name', 'id'],
+    modes: both,
+  },
   {
     promise: 'a key that does not tell cases apart',
     ddl: [people('name TEXT COLLATE NOCASE PRIMARY KEY, id INTEGER, age INTEGER')],
@@ -51,13 +64,28 @@ const cases: readonly TableCase[] = [
   { promise: 'generated columns', ddl: [people(`${plain}, double INTEGER AS (age * 2) STORED, half REAL AS (age / 2.0)`)], modes: both },
   {
     promise: 'a foreign key',
-    ddl: ['CREATE TABLE houses (id INTEGER PRIMARY KEY)', 'INSERT INTO houses VALUES (1), (2), (3), (10), (20)', people('id INTEGER PRIMARY KEY, name TEXT, age INTEGER REFERENCES houses')],
+    ddl: [
+      'CREATE TABLE houses (id INTEGER PRIMARY KEY)',
+      'INSERT INTO houses VALUES (1), (2), (3), (10), (20)',
+      people('id INTEGER PRIMARY KEY, name TEXT, age INTEGER REFERENCES houses'),
+    ],
     modes: both,
   },
   { promise: 'ON CONFLICT IGNORE', ddl: [people('id INTEGER PRIMARY KEY ON CONFLICT IGNORE, name TEXT, age INTEGER CHECK (age < 60)')] },
-  { promise: 'ON CONFLICT REPLACE', ddl: [people('id INTEGER PRIMARY KEY ON CONFLICT REPLACE, name TEXT, age INTEGER')], modes: ['insert', 'replace'] },
-  { promise: 'a second column with ON CONFLICT REPLACE', ddl: [people('id INTEGER PRIMARY KEY, name TEXT UNIQUE ON CONFLICT REPLACE, age INTEGER')], modes: both },
-  { promise: 'ON CONFLICT ROLLBACK', ddl: [people('id INTEGER PRIMARY KEY ON CONFLICT ROLLBACK, name TEXT NOT NULL ON CONFLICT ROLLBACK, age INTEGER')] },
+  {
+    promise: 'ON CONFLICT REPLACE',
+    ddl: [people('id INTEGER PRIMARY KEY ON CONFLICT REPLACE, name TEXT, age INTEGER')],
+    modes: ['insert', 'replace'],
+  },
+  {
+    promise: 'a second column with ON CONFLICT REPLACE',
+    ddl: [people('id INTEGER PRIMARY KEY, name TEXT UNIQUE ON CONFLICT REPLACE, age INTEGER')],
+    modes: both,
+  },
+  {
+    promise: 'ON CONFLICT ROLLBACK',
+    ddl: [people('id INTEGER PRIMARY KEY ON CONFLICT ROLLBACK, name TEXT NOT NULL ON CONFLICT ROLLBACK, age INTEGER')],
+  },
   { promise: 'ON CONFLICT FAIL', ddl: [people('id INTEGER PRIMARY KEY ON CONFLICT FAIL, name TEXT, age INTEGER')] },
   ...['IGNORE', `ABORT, 'too old'`, `FAIL, 'too old'`, `ROLLBACK, 'too old'`].flatMap((raise) =>
     ['BEFORE', 'AFTER'].map((when): TableCase => ({
@@ -72,11 +100,18 @@ const cases: readonly TableCase[] = [
   ),
   {
     promise: 'a trigger that writes into a table with ON CONFLICT FAIL',
-    ddl: [people(plain), 'CREATE TABLE names (name TEXT UNIQUE ON CONFLICT FAIL)', 'CREATE TRIGGER note AFTER INSERT ON people BEGIN INSERT INTO names VALUES (new.name); END'],
+    ddl: [
+      people(plain),
+      'CREATE TABLE names (name TEXT UNIQUE ON CONFLICT FAIL)',
+      'CREATE TRIGGER note AFTER INSERT ON people BEGIN INSERT INTO names VALUES (new.name); END',
+    ],
   },
   {
     promise: 'a trigger that deletes and adds rows of the same table',
-    ddl: [people(plain), `CREATE TRIGGER tidy AFTER INSERT ON people WHEN new.age > 40 BEGIN DELETE FROM people WHERE age < 5; INSERT INTO people (name) VALUES ('by trigger'); END`],
+    ddl: [
+      people(plain),
+      `CREATE TRIGGER tidy AFTER INSERT ON people WHEN new.age > 40 BEGIN DELETE FROM people WHERE age < 5; INSERT INTO people (name) VALUES ('by trigger'); END`,
+    ],
     makeRow: (row, random) => ({ id: 1_000_000 + row * 10_000, name: `n${row}`, age: random.between(0, 60) }),
   },
   {
@@ -117,7 +152,14 @@ for (const [index, one] of cases.entries()) {
       const counts = loadRowByRow(expected, { ddl: one.ddl, table, mode, key, rows });
       runSql(found, ...one.ddl);
       writeFileSync(input, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-      const report = await load({ from: input, to: `sqlite:${found}`, table, mode, key: mode === 'insert' || mode === 'replace' ? undefined : key, maxBatchRows: 50 });
+      const report = await load({
+        from: input,
+        to: `sqlite:${found}`,
+        table,
+        mode,
+        key: mode === 'insert' || mode === 'replace' ? undefined : key,
+        maxBatchRows: 50,
+      });
       assert.deepEqual(readTables(found), readTables(expected));
       const { read, ...became } = report.counts;
       assert.equal(read, rows.length);

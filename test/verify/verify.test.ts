@@ -20,7 +20,10 @@ async function makeLoaded(context: TestContext, more: Partial<LoadOptions> = {})
   const folder = makeFolder(context);
   const input = path.join(folder, 'rows.csv');
   const target = path.join(folder, 'target.db');
-  writeFileSync(input, ['id,name,age', ...Array.from({ length: 500 }, (_, row) => `${row},n${row},${row % 50 === 9 ? 'x' : row % 90}`)].join('\n'));
+  writeFileSync(
+    input,
+    ['id,name,age', ...Array.from({ length: 500 }, (_, row) => `${row},n${row},${row % 50 === 9 ? 'x' : row % 90}`)].join('\n'),
+  );
   const options: LoadOptions = { from: input, to: `sqlite:${target}`, table: 'people', key: ['id'], types: { age: 'integer' }, ...more };
   await load(options);
   return { folder, input, target, options };
@@ -81,7 +84,11 @@ test('an unfinished load, an index that is not back and counts that do not add u
   const { target, options } = await makeLoaded(context);
   runSql(target, `UPDATE sluice_shards SET state = 'waiting' WHERE shard = 0`);
   assert.deepEqual(listFailed(await verify({ in: options.to })), ['shards done']);
-  runSql(target, `UPDATE sluice_shards SET state = 'done'`, `INSERT INTO sluice_deferred_indexes SELECT load, 'by_age', 'CREATE INDEX by_age ON people (age)' FROM sluice_loads`);
+  runSql(
+    target,
+    `UPDATE sluice_shards SET state = 'done'`,
+    `INSERT INTO sluice_deferred_indexes SELECT load, 'by_age', 'CREATE INDEX by_age ON people (age)' FROM sluice_loads`,
+  );
   assert.deepEqual(listFailed(await verify({ in: options.to })), ['indexes that were dropped and are not back']);
   runSql(target, `DELETE FROM sluice_deferred_indexes`, `UPDATE sluice_shards SET written_count = written_count - 1 WHERE shard = 0`);
   assert.deepEqual(listFailed(await verify({ in: options.to })), ['read = written + skipped + rejected']);
@@ -106,8 +113,15 @@ test('keys of every type are digested as they are stored', async (context) => {
     const report = await load({ from: keys.map((key) => ({ id: key })), to, table: 't', key: ['id'], types: { id: type as 'integer' } });
     assert.equal(report.counts.written, keys.length, `${name}: ${JSON.stringify(report.rejectsByCause)}`);
     const verified = await verify({ in: to });
-    assert.deepEqual(verified.checks.filter((check) => !check.isOk), [], name);
-    assert.ok(verified.checks.some((check) => check.name === 'key digest' && check.expected.length === 16), name);
+    assert.deepEqual(
+      verified.checks.filter((check) => !check.isOk),
+      [],
+      name,
+    );
+    assert.ok(
+      verified.checks.some((check) => check.name === 'key digest' && check.expected.length === 16),
+      name,
+    );
   }
 });
 

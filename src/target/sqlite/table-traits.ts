@@ -22,9 +22,16 @@ export function readTraits(link: SqliteFile, description: TableDescription | und
   // The table that replaces another is built without triggers.
   const triggers = request.mode === 'replace' ? [] : readTriggers(link).filter((trigger) => !trigger.name.startsWith('sluice_'));
   const own = triggers.filter((trigger) => isSameName(trigger.table, description.name));
-  const hasPlainKey = isKeyLoaded && isPlainKey(link, description, request.columns.filter((column) => key.includes(column.name)));
+  const hasPlainKey =
+    isKeyLoaded &&
+    isPlainKey(
+      link,
+      description,
+      request.columns.filter((column) => key.includes(column.name)),
+    );
   const looksUpKeys = request.mode === 'upsert' || request.mode === 'skip';
-  const countsRows = !/\bON\s+CONFLICT\s+REPLACE\b/iu.test(sql) && !(own.length > 0 && triggers.some((trigger) => mentions(trigger, description.name)));
+  const countsRows =
+    !/\bON\s+CONFLICT\s+REPLACE\b/iu.test(sql) && !(own.length > 0 && triggers.some((trigger) => mentions(trigger, description.name)));
   return {
     // A trigger or an ON CONFLICT clause may pass over a row without an error, and equal keys may look different: only one row a statement tells which.
     isRowwise: own.length > 0 || /\bON\s+CONFLICT\b/iu.test(sql) || (looksUpKeys && !hasPlainKey),

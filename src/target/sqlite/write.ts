@@ -87,7 +87,7 @@ function openRun(writer: TableWriter, batch: Batch): Run {
     keys,
     keyIndexes,
     outcome: { written: 0, skipped: 0, added: 0, digest: emptyDigest(), refused: new Map(), rowids: new Map() },
-    parameters: new Array<Parameter>(writer.settings.rowsPerStatement * writer.plan.columns.length),
+    parameters: Array.from({ length: writer.settings.rowsPerStatement * writer.plan.columns.length }, () => null),
   };
 }
 
@@ -232,7 +232,7 @@ function writeSingly(run: Run, from: number, to: number): void {
 
 function writeRow(run: Run, row: number): void {
   const isKnown = run.plan.mode === 'upsert' && findStored(run, row, row + 1).size > 0;
-  const parameters = new Array<Parameter>(run.plan.columns.length);
+  const parameters: Parameter[] = [];
   run.encoder.fill(parameters, row, row + 1);
   try {
     const { changes, lastInsertRowid } = run.settings.guardsRows ? insertGuarded(run, parameters) : insertMany(run, 1).run(...parameters);
