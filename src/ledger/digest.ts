@@ -42,7 +42,8 @@ function mixValue(hash: number, value: Scalar): number {
     return mix(mix(hash, value | 0), Math.floor(value / 0x100000000) | 0);
   }
   if (typeof value === 'boolean') return mixValue(hash, value ? 1 : 0);
-  if (typeof value === 'bigint' && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) return mixValue(hash, Number(value));
+  if (typeof value === 'bigint' && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER)
+    return mixValue(hash, Number(value));
   return mixText(hash, keyText(value));
 }
 
@@ -59,7 +60,11 @@ export function addKey(digest: KeyDigest, key: readonly Scalar[]): void {
 }
 
 /** Adds the keys of rows `from` to `to` (exclusive), given by column; a single column of numbers takes a way without garbage. */
-export function addKeyRange(digest: KeyDigest, columns: readonly (readonly Scalar[])[], range: { readonly from: number; readonly to: number }): void {
+export function addKeyRange(
+  digest: KeyDigest,
+  columns: readonly (readonly Scalar[])[],
+  range: { readonly from: number; readonly to: number },
+): void {
   const only = columns.length === 1 ? columns[0] : undefined;
   if (only === undefined) {
     for (let row = range.from; row < range.to; row++) {

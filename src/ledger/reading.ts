@@ -1,7 +1,7 @@
 /** Reads the ledger over any connection: loads, shards, rejects and what is left to do. Reads only; every figure comes from committed rows. */
 import { SluiceError } from '../errors.ts';
 import type { Position } from '../rows/batch.ts';
-import type { Counts, EmbeddingCounts, LoadStatus } from '../load/options.ts';
+import type { Counts, EmbeddingCounts } from '../load/options.ts';
 import type { Shard } from '../source/source.ts';
 import type { Connection, LoadMode, ResultRow } from '../target/driver.ts';
 import type { KeyDigest } from './digest.ts';
@@ -97,15 +97,22 @@ export async function hasLedger(reader: Connection): Promise<boolean> {
   const rows = await reader.query({ sql: `SELECT value FROM sluice_meta WHERE name = 'ledger_version'`, parameters: [] });
   const version = rows[0]?.['value'];
   if (version === undefined || Number(version) === ledgerVersion) return true;
-  throw new SluiceError('SLUICE_LEDGER_VERSION', `The ledger in this target has version ${String(version)}; this sluice reads version ${String(ledgerVersion)}.`, {
-    hint: 'Use the sluice that made it, or load into another database.',
-  });
+  throw new SluiceError(
+    'SLUICE_LEDGER_VERSION',
+    `The ledger in this target has version ${String(version)}; this sluice reads version ${String(ledgerVersion)}.`,
+    {
+      hint: 'Use the sluice that made it, or load into another database.',
+    },
+  );
 }
 
 /** All loads, or those into one table, oldest first. */
 export async function readLoads(reader: Reader, table?: string): Promise<readonly LedgerLoad[]> {
   const where = table === undefined ? '' : ' WHERE v.target_table = ?';
-  const rows = await reader.query({ sql: `${loadColumns}${where} ORDER BY v.started_at, v.load`, parameters: table === undefined ? [] : [table] });
+  const rows = await reader.query({
+    sql: `${loadColumns}${where} ORDER BY v.started_at, v.load`,
+    parameters: table === undefined ? [] : [table],
+  });
   return rows.map(toLoad);
 }
 
@@ -118,7 +125,10 @@ export async function findLoad(reader: Reader, name: string): Promise<LedgerLoad
 
 /** Loads with this fingerprint, newest first. */
 export async function findByFingerprint(reader: Reader, fingerprint: string): Promise<readonly LedgerLoad[]> {
-  const rows = await reader.query({ sql: `${loadColumns} WHERE l.fingerprint = ? ORDER BY v.started_at DESC, v.load DESC`, parameters: [fingerprint] });
+  const rows = await reader.query({
+    sql: `${loadColumns} WHERE l.fingerprint = ? ORDER BY v.started_at DESC, v.load DESC`,
+    parameters: [fingerprint],
+  });
   return rows.map(toLoad);
 }
 
@@ -164,40 +174,19 @@ export async function readShards(reader: Reader, load: string, filter: ShardFilt
 
 /** Indexes that were dropped for a load and are not back yet. */
 export async function readDeferredIndexes(reader: Reader, load: string): Promise<readonly { name: string; ddl: string }[]> {
-  const rows = await reader.query({ sql: `SELECT name, ddl FROM sluice_deferred_indexes WHERE load = ? ORDER BY name`, parameters: [load] });
+  const rows = await reader.query({
+    sql: `SELECT name, ddl FROM sluice_deferred_indexes WHERE load = ? ORDER BY name`,
+    parameters: [load],
+  });
   return rows.map((row) => ({ name: text(row, 'name'), ddl: text(row, 'ddl') }));
-}
-
-/** What a user sees of a load. `running` is said as `interrupted` when no living owner holds it; `next` is the command that goes on. */
-export function toStatus(load: LedgerLoad, target: string, isAlive: boolean): LoadStatus {
-  const state = load.state === 'running' && !isAlive ? 'interrupted' : load.state;
-  return {
-    load: load.load,
-    label: load.label,
-    state: state as LoadStatus['state'],
-    table: load.table,
-    mode: load.mode,
-    source: load.source,
-    counts: load.counts,
-    shards: { total: load.shards, done: load.shardsDone },
-    bytes: load.bytes,
-    totalBytes: load.totalBytes,
-    openRejects: load.openRejects,
-    startedAt: load.startedAt,
-    updatedAt: load.updatedAt,
-    next: nextCommand(load, target),
-  };
-}
-
-/** The command that goes on with a load. */
-export function nextCommand(load: Pick<LedgerLoad, 'load' | 'state' | 'openRejects'>, target: string): string {
-  if (load.state !== 'done') return `sluice resume --in ${target} ${load.load}`;
-  return load.openRejects > 0 ? `sluice rejects --in ${target} ${load.load} --summary` : `sluice verify --in ${target} ${load.load}`;
 }
 
 /** The embedder that a vector column was filled with, as JSON; undefined when it is not known. */
 export async function readEmbedder(reader: Reader, table: string, column: string): Promise<string | undefined> {
-  const rows = await reader.query({ sql: `SELECT embedder FROM sluice_vectors WHERE table_name = ? AND column_name = ?`, parameters: [table, column] });
+  const rows = await reader.query({
+    sql: `SELECT embedder FROM sluice_vectors WHERE table_name = ? AND column_name = ?`,
+    parameters: [table, column],
+  });
   const row = rows[0];
   return row === undefined ? undefined : maybeText(row, 'embedder');
 }

@@ -22,14 +22,21 @@ export async function readRejectCauses(reader: Reader, load: string): Promise<re
 
 /** How many open rejects of a load can be tried again as they were kept. */
 export async function countRetryable(reader: Reader, load: string): Promise<number> {
-  const rows = await reader.query({ sql: `SELECT count(*) AS n FROM sluice_rejects WHERE load = ? AND ${retryableRejects}`, parameters: [load] });
+  const rows = await reader.query({
+    sql: `SELECT count(*) AS n FROM sluice_rejects WHERE load = ? AND ${retryableRejects}`,
+    parameters: [load],
+  });
   return Number(rows[0]?.['n'] ?? 0);
 }
 
 const rejectPage = 1000;
 
 /** Open rejects of a load in the order of the input, a page at a time. With `retriedBy`, those that another load adopted. */
-export async function* readRejects(reader: Reader, load: string, retriedBy?: string): AsyncGenerator<RejectRecord & { readonly shard: number; readonly shardRow: number }> {
+export async function* readRejects(
+  reader: Reader,
+  load: string,
+  retriedBy?: string,
+): AsyncGenerator<RejectRecord & { readonly shard: number; readonly shardRow: number }> {
   let shard = -1;
   let shardRow = -1;
   for (;;) {
@@ -61,7 +68,14 @@ export async function* readRejects(reader: Reader, load: string, retriedBy?: str
 }
 
 /** Whether the ledger holds a reject for this row of a shard. */
-export async function isRejected(reader: Reader, load: string, row: { readonly shard: number; readonly shardRow: number }): Promise<boolean> {
-  const found = await reader.query({ sql: `SELECT 1 AS found FROM sluice_rejects WHERE load = ? AND shard = ? AND shard_row = ?`, parameters: [load, row.shard, row.shardRow] });
+export async function isRejected(
+  reader: Reader,
+  load: string,
+  row: { readonly shard: number; readonly shardRow: number },
+): Promise<boolean> {
+  const found = await reader.query({
+    sql: `SELECT 1 AS found FROM sluice_rejects WHERE load = ? AND shard = ? AND shard_row = ?`,
+    parameters: [load, row.shard, row.shardRow],
+  });
   return found.length > 0;
 }

@@ -131,7 +131,10 @@ WHERE load = ? AND shard = ? AND epoch = ? AND next_offset = ? AND next_row = ? 
 }
 
 export function selectShard(load: string, shard: number): Statement {
-  return { sql: `SELECT state, epoch, next_offset, next_row, next_line FROM sluice_shards WHERE load = ? AND shard = ?`, parameters: [load, shard] };
+  return {
+    sql: `SELECT state, epoch, next_offset, next_row, next_line FROM sluice_shards WHERE load = ? AND shard = ?`,
+    parameters: [load, shard],
+  };
 }
 
 export const insertRejectSql = `INSERT INTO sluice_rejects (load, shard, shard_row, byte_offset, shard_line, class, code, column_name, message, raw, is_cut)

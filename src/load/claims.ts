@@ -75,7 +75,9 @@ async function claimNext(request: ClaimRequest, calls: Queue): Promise<readonly 
   let waitedSince = performance.now();
   let seen = '';
   for (;;) {
-    const open = await calls(() => readShards(connection, load, { isOpen: true, notOwnedBy: owner, limit: isOrdered ? claimBlock : maxRead }));
+    const open = await calls(() =>
+      readShards(connection, load, { isOpen: true, notOwnedBy: owner, limit: isOrdered ? claimBlock : maxRead }),
+    );
     const free = listFree(open, isOrdered).slice(0, claimBlock);
     if (free.length > 0) {
       const claims = await calls(() => claimAll(request, free));

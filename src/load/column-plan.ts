@@ -45,14 +45,23 @@ export async function planColumns(options: LoadOptions, sample: Sample, descript
   const into = options.embed === undefined ? undefined : nameVector(options.embed, sample);
   const overrides = readOverrides(options, metric, into);
   const proposal = description === undefined ? inferSchema(sample, overrides) : fitSchema(description, sample, overrides);
-  const embedded = options.embed === undefined || into === undefined ? undefined : await planEmbedding({ embed: options.embed, into, metric }, proposal, description);
+  const embedded =
+    options.embed === undefined || into === undefined
+      ? undefined
+      : await planEmbedding({ embed: options.embed, into, metric }, proposal, description);
   const columns = [...proposal.columns, ...(embedded === undefined ? [] : [embedded.column])];
   const indexed = embedded?.column ?? columns.find((column) => column.type === 'vector');
   return {
     columns,
     planned: [
-      ...proposal.columns.map((column, index) => ({ ...column, samples: proposal.notes[index]?.samples ?? [], why: proposal.notes[index]?.why ?? '' })),
-      ...(embedded === undefined ? [] : [{ ...embedded.column, samples: [], why: `embedded from ${options.embed?.column ?? ''} with ${embedded.plan.identity.model}` }]),
+      ...proposal.columns.map((column, index) => ({
+        ...column,
+        samples: proposal.notes[index]?.samples ?? [],
+        why: proposal.notes[index]?.why ?? '',
+      })),
+      ...(embedded === undefined
+        ? []
+        : [{ ...embedded.column, samples: [], why: `embedded from ${options.embed?.column ?? ''} with ${embedded.plan.identity.model}` }]),
     ],
     ignoredFields: proposal.ignoredFields,
     embed: embedded?.plan,
@@ -79,30 +88,50 @@ function toSpec(embed: EmbedOptions): EmbedSpec {
   return { with: name, dimensions, seed, documentPrefix, queryPrefix };
 }
 
-async function planEmbedding({ embed, into, metric }: Embedding, proposal: SchemaProposal, description: TableDescription | undefined): Promise<PlannedEmbedding> {
+async function planEmbedding(
+  { embed, into, metric }: Embedding,
+  proposal: SchemaProposal,
+  description: TableDescription | undefined,
+): Promise<PlannedEmbedding> {
   const embedder: Embedder = await createEmbedder(toSpec(embed));
   const { identity } = embedder;
   await embedder.close?.();
   const problems: string[] = [];
   const from = proposal.columns.findIndex((column) => column.name === embed.column);
   const text = proposal.columns[from];
-  if (text === undefined) problems.push(`The column ${embed.column} to embed is not among the columns: ${proposal.columns.map((column) => column.name).join(', ')}.`);
+  if (text === undefined)
+    problems.push(
+      `The column ${embed.column} to embed is not among the columns: ${proposal.columns.map((column) => column.name).join(', ')}.`,
+    );
   else if (text.type !== 'text') problems.push(`The column ${embed.column} to embed is ${text.type}, not text; give it the type text.`);
   if (proposal.columns.some((column) => column.name.toLowerCase() === into.toLowerCase())) {
     problems.push(`The vectors would go into the column ${into}, which the source fills already; choose another with --into.`);
   }
   problems.push(...findTableProblems(into, identity.dimensions, description));
   const emptyText = embed.emptyText ?? 'reject';
-  const column: Column = { name: into, field: '', type: 'vector', dimensions: identity.dimensions, isNullable: emptyText === 'null', isEmbedded: true, needsNorm: metric === 'cosine' };
+  const column: Column = {
+    name: into,
+    field: '',
+    type: 'vector',
+    dimensions: identity.dimensions,
+    isNullable: emptyText === 'null',
+    isEmbedded: true,
+    needsNorm: metric === 'cosine',
+  };
   return { column, problems, plan: { spec: toSpec(embed), identity, from, into: proposal.columns.length, emptyText } };
 }
 
 function findTableProblems(into: string, dimensions: number, description: TableDescription | undefined): readonly string[] {
   if (description === undefined) return [];
   const column = description.columns.find((found) => found.name === into);
-  if (column === undefined) return [`The table ${description.name} has no column ${into} for the vectors; add it (ALTER TABLE … ADD COLUMN ${into} F32_BLOB(${String(dimensions)})) or name another with --into.`];
+  if (column === undefined)
+    return [
+      `The table ${description.name} has no column ${into} for the vectors; add it (ALTER TABLE … ADD COLUMN ${into} F32_BLOB(${String(dimensions)})) or name another with --into.`,
+    ];
   if (column.dimensions !== undefined && column.dimensions !== dimensions) {
-    return [`The column ${into} of ${description.name} takes vectors of ${String(column.dimensions)} numbers; the embedder makes ${String(dimensions)}.`];
+    return [
+      `The column ${into} of ${description.name} takes vectors of ${String(column.dimensions)} numbers; the embedder makes ${String(dimensions)}.`,
+    ];
   }
   return [];
 }

@@ -31,7 +31,20 @@ async function digestFile(path: string): Promise<string> {
 /** What of the options decides which rows land where; sizes, lanes and limits do not. */
 function describeWork(options: LoadOptions): unknown {
   const { table, key, mode, types, map, skipColumns, embed, format, columns, delimiter, quote, nullText } = options;
-  return [table, key ?? [], mode ?? 'insert', types ?? {}, map ?? {}, skipColumns ?? [], embed ?? null, format, columns, delimiter, quote, nullText];
+  return [
+    table,
+    key ?? [],
+    mode ?? 'insert',
+    types ?? {},
+    map ?? {},
+    skipColumns ?? [],
+    embed ?? null,
+    format,
+    columns,
+    delimiter,
+    quote,
+    nullText,
+  ];
 }
 
 /**

@@ -13,10 +13,15 @@ type IndexReport = LoadReport['index'];
 export async function buildLoadIndex(session: Session, meter: ProgressMeter): Promise<IndexReport> {
   const { run, connection } = session;
   if (run.index === undefined) return undefined;
+  if (run.index.build === 'none') return { kind: 'none', rows: 0, buildMs: 0, why: 'not asked for' };
   const rows = await connection.countRows(run.table.table);
-  if (run.index.build === 'none') return { kind: 'none', rows, buildMs: 0, why: 'not asked for' };
   if (run.index.build === 'auto' && rows < minIndexRows) {
-    return { kind: 'none', rows, buildMs: 0, why: `${rows.toLocaleString('en')} rows are searched exactly; an index pays from ${minIndexRows.toLocaleString('en')}` };
+    return {
+      kind: 'none',
+      rows,
+      buildMs: 0,
+      why: `${rows.toLocaleString('en')} rows are searched exactly; an index pays from ${minIndexRows.toLocaleString('en')}`,
+    };
   }
   const result = await connection.buildIndex({
     table: run.table.table,

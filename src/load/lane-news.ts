@@ -19,9 +19,7 @@ export interface CommittedNews {
   readonly batchBytes: number;
 }
 
-export type LaneNews =
-  | CommittedNews
-  | { readonly kind: 'warning'; readonly message: string };
+export type LaneNews = CommittedNews | { readonly kind: 'warning'; readonly message: string };
 
 /** Gathers a lane's events until a batch is committed, then tells them as one piece of news. */
 export function createNewsroom(tell: (news: LaneNews) => void): (event: LaneEvent) => void {
@@ -34,12 +32,16 @@ export function createNewsroom(tell: (news: LaneNews) => void): (event: LaneEven
       return;
     }
     if (event.kind === 'link') {
-      tell({ kind: 'warning', message: `The link to the target broke (${event.landed === 'no' ? 'nothing was written' : 'asking the ledger what landed'}); trying again.` });
+      tell({
+        kind: 'warning',
+        message: `The link to the target broke (${event.landed === 'no' ? 'nothing was written' : 'asking the ledger what landed'}); trying again.`,
+      });
       return;
     }
     if (event.kind === 'batch' && event.outcome.kind === 'fenced') return;
     const { mark } = event;
-    const rejects = event.kind === 'batch' && event.outcome.kind === 'committed' ? event.outcome.rejects : event.kind === 'landed' ? event.rejects : [];
+    const rejects =
+      event.kind === 'batch' && event.outcome.kind === 'committed' ? event.outcome.rejects : event.kind === 'landed' ? event.rejects : [];
     const skipped = event.kind === 'batch' && event.outcome.kind === 'committed' ? event.outcome.skipped : 0;
     tell({
       kind: 'committed',
@@ -94,5 +96,9 @@ export function packError(error: unknown): SentError {
 export function unpackError(sent: SentError): SluiceError {
   const cause = new Error(sent.message);
   if (sent.stack !== undefined) cause.stack = sent.stack;
-  return new SluiceError(sent.code ?? 'SLUICE_INTERNAL', sent.message, { cause, problems: sent.problems, ...(sent.hint === undefined ? {} : { hint: sent.hint }) });
+  return new SluiceError(sent.code ?? 'SLUICE_INTERNAL', sent.message, {
+    cause,
+    problems: sent.problems,
+    ...(sent.hint === undefined ? {} : { hint: sent.hint }),
+  });
 }

@@ -65,7 +65,10 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
     columns: plan.table.columns,
     builder: createBatchBuilder(plan.table.columns),
     limits: { maxBatchBytes: plan.maxBatchBytes, maxBatchRows: plan.maxBatchRows, maxRejectBytes },
-    embed: stage === undefined || plan.embed === undefined ? undefined : { stage, from: plan.embed.from, into: plan.embed.into, emptyText: plan.embed.emptyText },
+    embed:
+      stage === undefined || plan.embed === undefined
+        ? undefined
+        : { stage, from: plan.embed.from, into: plan.embed.into, emptyText: plan.embed.emptyText },
     connection: link.get,
     reconnect: link.renew,
     clock,

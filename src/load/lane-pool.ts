@@ -110,7 +110,11 @@ function startThread(request: PoolRequest, turns: Turns, index: number): PoolLan
     lockTimeoutMs: request.lockTimeoutMs,
     turnBuffer: turns.buffer,
   };
-  const worker = new Worker(threadFile(), { workerData: data, name: `sluice lane ${String(index)}`, resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb } });
+  const worker = new Worker(threadFile(), {
+    workerData: data,
+    name: `sluice lane ${String(index)}`,
+    resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
+  });
   const pending = new Map<number, Pending>();
   let failure: unknown;
   const fail = (error: unknown): void => {
@@ -128,8 +132,17 @@ function startThread(request: PoolRequest, turns: Turns, index: number): PoolLan
       else settle(pending, answer.place)?.reject(error);
     }
   });
-  worker.on('error', (error: Error) => fail(new SluiceError('SLUICE_LANE_DIED', `Lane ${String(index)} died: ${error.message}`, { cause: error, hint: 'Resume the load; what was committed stays.' })));
-  worker.on('exit', () => fail(new SluiceError('SLUICE_LANE_DIED', `Lane ${String(index)} ended early.`, { hint: 'Resume the load; what was committed stays.' })));
+  worker.on('error', (error: Error) =>
+    fail(
+      new SluiceError('SLUICE_LANE_DIED', `Lane ${String(index)} died: ${error.message}`, {
+        cause: error,
+        hint: 'Resume the load; what was committed stays.',
+      }),
+    ),
+  );
+  worker.on('exit', () =>
+    fail(new SluiceError('SLUICE_LANE_DIED', `Lane ${String(index)} ended early.`, { hint: 'Resume the load; what was committed stays.' })),
+  );
   return {
     run: (claim, place) =>
       new Promise((resolve, reject) => {

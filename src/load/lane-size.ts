@@ -64,13 +64,22 @@ export function chooseSizes(request: SizeRequest): Sizes {
   const maxBatchBytes = request.maxBatchBytes ?? defaultBatchBytes;
   const maxBatchRows = request.maxBatchRows ?? defaultBatchRows;
   const { meanRowBytes, totalBytes } = request;
-  const estimatedRows = meanRowBytes === undefined || totalBytes === undefined ? undefined : Math.round(totalBytes / Math.max(1, meanRowBytes));
+  const estimatedRows =
+    meanRowBytes === undefined || totalBytes === undefined ? undefined : Math.round(totalBytes / Math.max(1, meanRowBytes));
   const wantedLanes = request.lanes ?? defaultLanes(request.capabilities);
   const shardBytes = chooseShardBytes(request, { maxBatchBytes, maxBatchRows, lanes: wantedLanes });
   const shards = !request.isSeekable || totalBytes === undefined ? 1 : Math.max(1, Math.ceil(totalBytes / shardBytes));
   const lanes = Math.min(wantedLanes, shards);
   const isOrdered = request.capabilities.writers === 1 && shardBytes <= maxShardBytes;
-  return { lanes, shardBytes, maxBatchBytes, maxBatchRows, isOrdered, estimatedRows, decisions: explain(request, { lanes, shards, shardBytes, isOrdered, maxBatchBytes, maxBatchRows }) };
+  return {
+    lanes,
+    shardBytes,
+    maxBatchBytes,
+    maxBatchRows,
+    isOrdered,
+    estimatedRows,
+    decisions: explain(request, { lanes, shards, shardBytes, isOrdered, maxBatchBytes, maxBatchRows }),
+  };
 }
 
 function defaultLanes(capabilities: Capabilities): number {
@@ -94,7 +103,10 @@ function formatBytes(bytes: number): string {
   return bytes >= mebibyte ? `${(bytes / mebibyte).toFixed(1)} MiB` : `${(bytes / 1024).toFixed(0)} KiB`;
 }
 
-function explain(request: SizeRequest, chosen: { lanes: number; shards: number; shardBytes: number; isOrdered: boolean; maxBatchBytes: number; maxBatchRows: number }): readonly Decision[] {
+function explain(
+  request: SizeRequest,
+  chosen: { lanes: number; shards: number; shardBytes: number; isOrdered: boolean; maxBatchBytes: number; maxBatchRows: number },
+): readonly Decision[] {
   const oneWriter = request.capabilities.writers === 1;
   const lanesWhy = !request.isSeekable
     ? 'a stream is read by one'
@@ -108,13 +120,23 @@ function explain(request: SizeRequest, chosen: { lanes: number; shards: number; 
     {
       what: 'shards',
       choice: request.isSeekable ? `${String(chosen.shards)} of about ${formatBytes(chosen.shardBytes)}` : '1',
-      why: request.isSeekable ? 'about one batch each; a resume reads at most one batch a lane again' : 'a stream can only be read from its start',
+      why: request.isSeekable
+        ? 'about one batch each; a resume reads at most one batch a lane again'
+        : 'a stream can only be read from its start',
     },
-    { what: 'batch', choice: `at most ${formatBytes(chosen.maxBatchBytes)} or ${chosen.maxBatchRows.toLocaleString('en')} rows`, why: 'one transaction each, one in memory a lane' },
+    {
+      what: 'batch',
+      choice: `at most ${formatBytes(chosen.maxBatchBytes)} or ${chosen.maxBatchRows.toLocaleString('en')} rows`,
+      why: 'one transaction each, one in memory a lane',
+    },
     {
       what: 'order',
       choice: chosen.isOrdered ? 'rows land in the order of the input' : 'rows land in no set order',
-      why: chosen.isOrdered ? 'shards commit in turn' : oneWriter ? 'the input is too large for shards of one batch' : 'lanes write at the same time',
+      why: chosen.isOrdered
+        ? 'shards commit in turn'
+        : oneWriter
+          ? 'the input is too large for shards of one batch'
+          : 'lanes write at the same time',
     },
   ];
 }

@@ -3,6 +3,7 @@ import { isSluiceError, SluiceError } from '../errors.ts';
 import { endLoad, failLoad, releaseShards } from '../ledger/statements.ts';
 import { findLoad, type LedgerLoad } from '../ledger/reading.ts';
 import { readRejectCauses } from '../ledger/rejects.ts';
+import { writeResumeCommand } from './command-text.ts';
 import { buildLoadIndex } from './index-build.ts';
 import type { LoadOptions, LoadReport } from './options.ts';
 import { prepareLoad, refuseProblems, type Prepared } from './plan.ts';
@@ -34,7 +35,10 @@ async function loadPrepared(prepared: Prepared, options: LoadOptions): Promise<L
   const { earlier } = prepared;
   if (earlier?.what === 'nothing_to_do') return reportNothingToDo(earlier.load, options.to);
   if (earlier?.what !== 'resumes') refuseProblems(prepared.plan);
-  if (options.signal?.aborted === true) throw new SluiceError('SLUICE_CANCELLED', `The load of ${prepared.source.name} was cancelled before it began.`, { hint: 'Nothing was written.' });
+  if (options.signal?.aborted === true)
+    throw new SluiceError('SLUICE_CANCELLED', `The load of ${prepared.source.name} was cancelled before it began.`, {
+      hint: 'Nothing was written.',
+    });
   const session =
     earlier?.what === 'resumes'
       ? await resumeSession({ ...options, in: options.to, from: undefined }, earlier.load, prepared.source)
@@ -119,12 +123,22 @@ async function readBack(session: Session): Promise<LedgerLoad> {
 
 /** Writes the failure into the ledger where that is still possible, and puts the way on into the error. */
 async function recordFailure(session: Session, error: unknown): Promise<SluiceError> {
-  const failure = isSluiceError(error) ? error : new SluiceError('SLUICE_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
-  const resume = `Resume with: sluice resume --in ${session.target} ${session.load}`;
-  const noted = new SluiceError(failure.code, failure.message, { cause: failure.cause ?? failure, problems: failure.problems, hint: [failure.hint, resume].filter((text) => text !== undefined).join(' ') });
+  const failure = isSluiceError(error)
+    ? error
+    : new SluiceError('SLUICE_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
+  const resume = `Resume with: ${writeResumeCommand(session.target, session.load)}`;
+  const noted = new SluiceError(failure.code, failure.message, {
+    cause: failure.cause ?? failure,
+    problems: failure.problems,
+    hint: [failure.hint, resume].filter((text) => text !== undefined).join(' '),
+  });
   try {
+    // The ledger first: it takes a few bytes, where indexes may need more room than there is.
+    await session.connection.transact([
+      releaseShards(session.load, session.owner),
+      failLoad(session.load, `${failure.code}: ${failure.message}`),
+    ]);
     await session.connection.finish(session.load, session.run.table, false);
-    await session.connection.transact([releaseShards(session.load, session.owner), failLoad(session.load, `${failure.code}: ${failure.message}`)]);
   } catch (second) {
     // The target is what failed: the ledger keeps the load as running, and its owner's end tells the next session that it is not.
     noted.cause = new AggregateError([failure, second], failure.message);

@@ -19,7 +19,8 @@ function checkRange({ name, value, min, max }: Range): string | undefined {
 
 function checkMaxRejects(value: LoadOptions['maxRejects']): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? undefined : 'maxRejects must be a whole number from 0, or a share such as 1%.';
+  if (typeof value === 'number')
+    return Number.isSafeInteger(value) && value >= 0 ? undefined : 'maxRejects must be a whole number from 0, or a share such as 1%.';
   const share = /^(\d+(?:\.\d+)?)%$/u.exec(value);
   return share !== null && Number(share[1]) <= 100 ? undefined : 'maxRejects must be a whole number from 0, or a share such as 1%.';
 }

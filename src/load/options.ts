@@ -151,13 +151,24 @@ export interface LoadReport {
   readonly counts: Counts;
   readonly isBalanced: boolean;
   /** Of this session alone. */
-  readonly session: Counts & { readonly bytes: number; readonly elapsedMs: number; readonly rowsPerSecond: number; readonly bytesPerSecond: number };
+  readonly session: Counts & {
+    readonly bytes: number;
+    readonly elapsedMs: number;
+    readonly rowsPerSecond: number;
+    readonly bytesPerSecond: number;
+  };
   readonly embedding: (EmbeddingCounts & { readonly embedder: string }) | undefined;
   readonly rejectsByClass: Readonly<Record<RejectClass, number>>;
   readonly rejectsByCause: readonly RejectCause[];
   /** Milliseconds of lane time per stage, summed over lanes. */
   readonly stageMs: Readonly<Record<StageName, number>>;
-  readonly commits: { readonly count: number; readonly p50Ms: number; readonly p95Ms: number; readonly p99Ms: number; readonly maxMs: number };
+  readonly commits: {
+    readonly count: number;
+    readonly p50Ms: number;
+    readonly p95Ms: number;
+    readonly p99Ms: number;
+    readonly maxMs: number;
+  };
   readonly index: { readonly kind: 'hnsw' | 'none'; readonly rows: number; readonly buildMs: number; readonly why: string } | undefined;
   readonly lanes: number;
   readonly shards: number;
@@ -184,7 +195,13 @@ export interface VerifyCheck {
 /** What a load will do and why. Made before anything is written; printable; with `problems` nothing is ever written. */
 export interface LoadPlan {
   readonly schema: 1;
-  readonly source: { readonly name: string; readonly format: string; readonly bytes: number | undefined; readonly estimatedRows: number | undefined; readonly shards: number | undefined };
+  readonly source: {
+    readonly name: string;
+    readonly format: string;
+    readonly bytes: number | undefined;
+    readonly estimatedRows: number | undefined;
+    readonly shards: number | undefined;
+  };
   /** Password taken out. */
   readonly target: string;
   readonly table: TablePlan;

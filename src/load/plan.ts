@@ -59,7 +59,11 @@ export async function plan(options: LoadOptions): Promise<LoadPlan> {
 export async function prepareLoad(options: LoadOptions): Promise<Prepared> {
   const problems = checkOptions(options);
   if (problems.length > 0) throw new SluiceError('SLUICE_USAGE', problems.join(' '), { problems });
-  const connection = await connect(options.to, { isPlanning: true, signal: options.signal, ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }) });
+  const connection = await connect(options.to, {
+    isPlanning: true,
+    signal: options.signal,
+    ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }),
+  });
   try {
     const source = await openSource(options.from, options);
     try {
@@ -166,8 +170,14 @@ function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): L
     table,
     columns: columns.planned,
     ignoredFields: columns.ignoredFields,
-    embed: options.embed === undefined || run.embed === undefined ? undefined : { ...options.embed, into: nameOf(run.embed.into, columns.columns), dimensions: run.embed.identity.dimensions },
-    index: run.index === undefined ? undefined : { kind: run.index.build === 'none' ? 'none' : 'hnsw', metric: run.index.metric, why: describeIndex(run.index.build) },
+    embed:
+      options.embed === undefined || run.embed === undefined
+        ? undefined
+        : { ...options.embed, into: nameOf(run.embed.into, columns.columns), dimensions: run.embed.identity.dimensions },
+    index:
+      run.index === undefined
+        ? undefined
+        : { kind: run.index.build === 'none' ? 'none' : 'hnsw', metric: run.index.metric, why: describeIndex(run.index.build) },
     lanes: sizes.lanes,
     shardBytes: sizes.shardBytes,
     maxBatchBytes: sizes.maxBatchBytes,
@@ -214,7 +224,8 @@ interface EarlierRequest {
 
 async function findEarlier(request: EarlierRequest): Promise<{ readonly earlier: Earlier | undefined; readonly count: number }> {
   const { options, connection, fingerprint } = request;
-  const same = options.label === undefined ? await findByFingerprint(connection, fingerprint) : await findByLabel(connection, options.label);
+  const same =
+    options.label === undefined ? await findByFingerprint(connection, fingerprint) : await findByLabel(connection, options.label);
   const count = (await findByFingerprint(connection, fingerprint)).length;
   const newest = same[0];
   if (newest !== undefined) return { earlier: judgeSame(newest, options), count };
@@ -228,10 +239,20 @@ async function findByLabel(connection: Connection, label: string): Promise<reado
 
 function judgeSame(load: LedgerLoad, options: LoadOptions): Earlier | undefined {
   if (options.label !== undefined && (load.table !== options.table || load.mode !== (options.mode ?? 'insert'))) {
-    return { load, what: 'refused', why: `The label ${options.label} belongs to load ${load.load} into ${load.table} (mode ${load.mode}); choose another label.` };
+    return {
+      load,
+      what: 'refused',
+      why: `The label ${options.label} belongs to load ${load.load} into ${load.table} (mode ${load.mode}); choose another label.`,
+    };
   }
   if (options.again === true) {
-    return options.label === undefined ? undefined : { load, what: 'refused', why: `The label ${options.label} was loaded by ${load.load}, and a label never loads twice; leave the label out or choose another one.` };
+    return options.label === undefined
+      ? undefined
+      : {
+          load,
+          what: 'refused',
+          why: `The label ${options.label} was loaded by ${load.load}, and a label never loads twice; leave the label out or choose another one.`,
+        };
   }
   return load.state === 'done'
     ? { load, what: 'nothing_to_do', why: `load ${load.load} did it` }
@@ -254,9 +275,12 @@ async function findUnfinished({ options, source, connection }: EarlierRequest): 
 /** @throws SLUICE_PLAN_REFUSED with all problems at once */
 export function refuseProblems({ problems }: Pick<LoadPlan, 'problems'>): void {
   if (problems.length === 0) return;
-  throw new SluiceError('SLUICE_PLAN_REFUSED', problems.length === 1 ? (problems[0] ?? '') : `The load can't be done as asked: ${String(problems.length)} problems.`, {
-    problems,
-    hint: 'Nothing was written. "sluice plan …" with the same arguments shows what would be done.',
-  });
+  throw new SluiceError(
+    'SLUICE_PLAN_REFUSED',
+    problems.length === 1 ? (problems[0] ?? '') : `The load can't be done as asked: ${String(problems.length)} problems.`,
+    {
+      problems,
+      hint: 'Nothing was written. "sluice plan …" with the same arguments shows what would be done.',
+    },
+  );
 }
-

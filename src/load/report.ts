@@ -1,8 +1,9 @@
 /** The account of a load: counts from the ledger, times from the session. `read = written + skipped + rejected` is checked, not assumed. */
-import { nextCommand, type LedgerLoad } from '../ledger/reading.ts';
+import type { LedgerLoad } from '../ledger/reading.ts';
 import { rejectCodes, type RejectClass } from '../rows/batch.ts';
 import type { Decision } from '../target/driver.ts';
 import { redactUrl } from '../target/registry.ts';
+import { writeNextCommand } from './command-text.ts';
 import type { Counts, LoadReport, RejectCause } from './options.ts';
 import type { ShardsEnd } from './run-shards.ts';
 import { parseRunPlan, type RunPlan } from './run-plan.ts';
@@ -80,7 +81,11 @@ export function makeReport(ending: Ending): LoadReport {
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
     cpuMs,
     rowsPerCpuSecond: tally.read / Math.max(cpuMs / 1000, 0.001),
-    decisions: [...session.run.decisions, ...ending.restored, ...tally.warnings.map((message) => ({ what: 'warning', choice: message, why: '' }))],
+    decisions: [
+      ...session.run.decisions,
+      ...ending.restored,
+      ...tally.warnings.map((message) => ({ what: 'warning', choice: message, why: '' })),
+    ],
     guarantee: session.run.guarantee,
     verification: ending.verification,
     startedAt: session.startedAt,
@@ -88,7 +93,10 @@ export function makeReport(ending: Ending): LoadReport {
   };
 }
 
-type Described = Pick<LoadReport, 'schema' | 'load' | 'label' | 'source' | 'target' | 'table' | 'mode' | 'counts' | 'isBalanced' | 'shards' | 'next' | 'failure'>;
+type Described = Pick<
+  LoadReport,
+  'schema' | 'load' | 'label' | 'source' | 'target' | 'table' | 'mode' | 'counts' | 'isBalanced' | 'shards' | 'next' | 'failure'
+>;
 
 function describeLoad(load: LedgerLoad, target: string): Described {
   return {
@@ -102,7 +110,7 @@ function describeLoad(load: LedgerLoad, target: string): Described {
     counts: load.counts,
     isBalanced: isBalanced(load.counts),
     shards: load.shards,
-    next: nextCommand(load, redactUrl(target)),
+    next: writeNextCommand(load, target),
     failure: undefined,
   };
 }

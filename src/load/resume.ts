@@ -69,9 +69,13 @@ export async function retry(options: RetryOptions): Promise<LoadReport> {
 }
 
 function nothingKept({ load, openRejects: count }: LedgerLoad): SluiceError {
-  return new SluiceError('SLUICE_USAGE', `None of the ${String(count)} refused rows of load ${load} can be tried again as it is: they could not be read, or were not kept whole.`, {
-    hint: `Mend them in a file and load that: sluice retry ${load} --from mended.file`,
-  });
+  return new SluiceError(
+    'SLUICE_USAGE',
+    `None of the ${String(count)} refused rows of load ${load} can be tried again as it is: they could not be read, or were not kept whole.`,
+    {
+      hint: `Mend them in a file and load that: sluice retry ${load} --from mended.file`,
+    },
+  );
 }
 
 async function retryAnew(options: RetryOptions, parent: LedgerLoad): Promise<LoadReport> {
@@ -94,8 +98,15 @@ async function retryAnew(options: RetryOptions, parent: LedgerLoad): Promise<Loa
     };
     const entry: Entry = { load: child, run, source, fingerprint: nameRetry(parent), earlierCount };
     const records = [adoptRejects(parent.load, child, options.from === undefined)];
-    const session = await beginSession(entry, { ...options, from: [], to: options.in, table: parent.table }, { parent: parent.load, records });
-    if (session === undefined) throw new SluiceError('SLUICE_LOAD_BUSY', `Another process retries load ${parent.load} at this moment.`, { hint: 'Run the same command again.' });
+    const session = await beginSession(
+      entry,
+      { ...options, from: [], to: options.in, table: parent.table },
+      { parent: parent.load, records },
+    );
+    if (session === undefined)
+      throw new SluiceError('SLUICE_LOAD_BUSY', `Another process retries load ${parent.load} at this moment.`, {
+        hint: 'Run the same command again.',
+      });
     return await runSession(session);
   } finally {
     await source.close();
@@ -129,7 +140,9 @@ async function planRetry(
 
 /** The kept rows have no header line of their own, so their fields are named. */
 function childOptions(run: RunPlan): RunPlan['sourceOptions'] {
-  return run.format === 'jsonl' ? { ...run.sourceOptions, format: 'jsonl' } : { ...run.sourceOptions, columns: run.sourceOptions.columns ?? run.fields };
+  return run.format === 'jsonl'
+    ? { ...run.sourceOptions, format: 'jsonl' }
+    : { ...run.sourceOptions, columns: run.sourceOptions.columns ?? run.fields };
 }
 
 interface RejectSource {

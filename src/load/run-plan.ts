@@ -53,5 +53,7 @@ export interface RunPlan {
 export function parseRunPlan(text: string, load: string): RunPlan {
   const plan: unknown = JSON.parse(text);
   if (typeof plan === 'object' && plan !== null && 'schema' in plan && plan.schema === 1) return plan as RunPlan;
-  throw new SluiceError('SLUICE_LEDGER_VERSION', `The plan of load ${load} was written by another version of sluice.`, { hint: 'Use that version, or load again with --again.' });
+  throw new SluiceError('SLUICE_LEDGER_VERSION', `The plan of load ${load} was written by another version of sluice.`, {
+    hint: 'Use that version, or load again with --again.',
+  });
 }

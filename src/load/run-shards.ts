@@ -7,6 +7,7 @@ import type { LaneNews } from './lane-news.ts';
 import type { ProgressMeter } from './progress-meter.ts';
 import type { Session } from './session.ts';
 import { addNews, type Tally } from './tally.ts';
+import type { Turns } from './turn.ts';
 
 /** How the shards of a session ended. done: none is left unfinished · otherwise why not. */
 export type ShardsEnd = 'done' | 'cancelled' | 'reject_limit';
@@ -72,7 +73,8 @@ function hear(watch: Watch, lane: number, news: LaneNews): void {
     return;
   }
   addNews(tally, news);
-  for (const [stage, ms] of Object.entries(news.stageMs)) meter.observe({ kind: 'stage', stage: stage as keyof typeof news.stageMs, ms }, nowMs);
+  for (const [stage, ms] of Object.entries(news.stageMs))
+    meter.observe({ kind: 'stage', stage: stage as keyof typeof news.stageMs, ms }, nowMs);
   meter.observe({ kind: 'committed', counts: news.counts, bytes: news.bytes, embedding: news.embedding, causes: news.causes }, nowMs);
   meter.observe({ kind: 'queued', lane, bytes: news.batchBytes }, nowMs);
   if (isOverLimit(watch)) stopLanes(watch, 'reject_limit');
@@ -90,13 +92,19 @@ function isOverLimit({ session, tally }: Watch): boolean {
 /** Each lane takes the next shard when it is done with one. The first failure stops the others after the batch they are in. */
 async function driveLanes(watch: Watch, pool: LanePool): Promise<void> {
   const { session, stop } = watch;
-  const claims = openClaims({ connection: session.connection, load: session.load, owner: session.owner, isOrdered: session.run.isOrdered, signal: stop.signal });
+  const claims = openClaims({
+    connection: session.connection,
+    load: session.load,
+    owner: session.owner,
+    isOrdered: session.run.isOrdered,
+    signal: stop.signal,
+  });
   const places = createPlaces(claims);
   const failures: unknown[] = [];
   await Promise.all(
     pool.lanes.map(async (lane) => {
       try {
-        await driveLane(lane, places, stop.signal);
+        await driveLane(lane, { next: places, turns: pool.turns, signal: stop.signal });
       } catch (error) {
         failures.push(error);
         stop.abort('SLUICE_CANCELLED');
@@ -109,7 +117,9 @@ async function driveLanes(watch: Watch, pool: LanePool): Promise<void> {
 }
 
 /** Numbers the claims in the order in which they were made, which is the order of their turns. */
-function createPlaces(claims: Claims): () => Promise<{ readonly claim: NonNullable<Awaited<ReturnType<Claims['next']>>>; readonly place: number } | undefined> {
+function createPlaces(
+  claims: Claims,
+): () => Promise<{ readonly claim: NonNullable<Awaited<ReturnType<Claims['next']>>>; readonly place: number } | undefined> {
   let place = 0;
   return async () => {
     const claim = await claims.next();
@@ -117,10 +127,21 @@ function createPlaces(claims: Claims): () => Promise<{ readonly claim: NonNullab
   };
 }
 
-async function driveLane(lane: PoolLane, next: ReturnType<typeof createPlaces>, signal: AbortSignal): Promise<void> {
+interface Drive {
+  readonly next: ReturnType<typeof createPlaces>;
+  readonly turns: Turns;
+  readonly signal: AbortSignal;
+}
+
+async function driveLane(lane: PoolLane, { next, turns, signal }: Drive): Promise<void> {
   while (!signal.aborted) {
     const work = await next();
-    if (work === undefined || signal.aborted) return;
+    if (work === undefined) return;
+    if (signal.aborted) {
+      // The shard will not be run in this session: lanes behind it must not wait for its turn.
+      turns.at(work.place).release('left');
+      return;
+    }
     await lane.run(work.claim, work.place);
   }
 }

@@ -110,7 +110,10 @@ function listVectors({ table, embed, index }: RunPlan): readonly Statement[] {
 }
 
 /** What the table holds before the load: nothing for a new one, else its rows and, unless it is large, the digest of its keys. */
-async function readBase({ table }: RunPlan, connection: Connection): Promise<{ readonly rows: number | undefined; readonly digest: string | undefined }> {
+async function readBase(
+  { table }: RunPlan,
+  connection: Connection,
+): Promise<{ readonly rows: number | undefined; readonly digest: string | undefined }> {
   const empty = { rows: 0, digest: '0'.repeat(16) };
   if (table.settings['countsRows'] === false) return { rows: undefined, digest: undefined };
   if (table.isNew || table.mode === 'replace') return empty;
@@ -118,7 +121,9 @@ async function readBase({ table }: RunPlan, connection: Connection): Promise<{ r
   if (description === undefined || description.isEmpty) return empty;
   const rows = await connection.countRows(table.table);
   const isTracked = table.settings['tracksKeys'] === true;
-  return isTracked && rows <= maxBaseRows ? { rows, digest: (await connection.digestKeys(table.table, table.key)).digest } : { rows, digest: undefined };
+  return isTracked && rows <= maxBaseRows
+    ? { rows, digest: (await connection.digestKeys(table.table, table.key)).digest }
+    : { rows, digest: undefined };
 }
 
 interface Opening {
@@ -159,9 +164,13 @@ export async function chooseLoad(connection: Connection, name: string | undefine
   const found = name === undefined ? (loads.findLast((load) => load.state !== 'done') ?? loads.at(-1)) : await findLoad(connection, name);
   if (found !== undefined) return found;
   const known = loads.map((load) => load.label ?? load.load).slice(-5);
-  throw new SluiceError('SLUICE_LOAD_UNKNOWN', name === undefined ? 'There is no load in this target.' : `There is no load ${name} in this target.`, {
-    hint: known.length === 0 ? 'Nothing was ever loaded into it by sluice.' : `Known loads, newest last: ${known.join(', ')}.`,
-  });
+  throw new SluiceError(
+    'SLUICE_LOAD_UNKNOWN',
+    name === undefined ? 'There is no load in this target.' : `There is no load ${name} in this target.`,
+    {
+      hint: known.length === 0 ? 'Nothing was ever loaded into it by sluice.' : `Known loads, newest last: ${known.join(', ')}.`,
+    },
+  );
 }
 
 /** Takes up an unfinished load. @throws SLUICE_SOURCE_CHANGED when its input is not what it was */
@@ -191,7 +200,10 @@ async function reopen(run: RunPlan, options: ResumeOptions, found: LedgerLoad): 
   if (options.from !== undefined) return openSource(options.from, run.sourceOptions);
   if (run.source !== undefined) return reopenSource(run.source);
   throw new SluiceError('SLUICE_USAGE', `Load ${found.load} read a stream (${found.source}), which can't be opened again by itself.`, {
-    hint: found.label === undefined ? 'Give the same rows again from the start: resume({ from }) or "… | sluice resume --from - …".' : `Run the same load with the same label (${found.label}) and the same rows again.`,
+    hint:
+      found.label === undefined
+        ? 'Give the same rows again from the start: resume({ from }) or "… | sluice resume --from - …".'
+        : `Run the same load with the same label (${found.label}) and the same rows again.`,
   });
 }
 
@@ -214,7 +226,11 @@ async function checkUnchanged(connection: Connection, source: Source, found: Led
   const different = await source.changed(shards);
   const first = different[0];
   if (first === undefined) return;
-  throw changed(source, found, `shard ${String(first.ordinal)} (bytes ${String(first.start)} to ${String(first.end ?? 'the end')}) differs${different.length > 1 ? `, and ${String(different.length - 1)} more` : ''}`);
+  throw changed(
+    source,
+    found,
+    `shard ${String(first.ordinal)} (bytes ${String(first.start)} to ${String(first.end ?? 'the end')}) differs${different.length > 1 ? `, and ${String(different.length - 1)} more` : ''}`,
+  );
 }
 
 function changed(source: Source, found: LedgerLoad, what: string): SluiceError {

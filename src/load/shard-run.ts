@@ -1,8 +1,8 @@
 /** What one run of a shard holds: its place in the source and at most one batch, which is never changed once it was sent. */
 import { isSluiceError } from '../errors.ts';
-import type { Batch, Position, Reject } from '../rows/batch.ts';
+import type { Position, Reject } from '../rows/batch.ts';
 import type { Records } from '../source/source.ts';
-import type { Claim, Mark } from '../target/driver.ts';
+import type { Claim, CommitUnit, Mark } from '../target/driver.ts';
 import type { Lane } from './lane.ts';
 import type { StageName } from './options.ts';
 import type { Event, State } from './protocol.ts';
@@ -18,11 +18,7 @@ export interface Hand {
 }
 
 /** A batch on its way to the target. Sending it again sends the same rows with the same mark. */
-export interface Cut {
-  readonly batch: Batch;
-  readonly rejects: readonly Reject[];
-  readonly mark: Mark;
-}
+export type Cut = CommitUnit;
 
 export interface Run {
   readonly claim: Claim;

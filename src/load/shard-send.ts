@@ -39,9 +39,9 @@ export async function commitBatch(run: Run): Promise<Event> {
   return cut.mark.isLast ? 'completed' : 'committed';
 }
 
-async function sendCut({ lane }: Run, { batch, mark, rejects }: Cut): Promise<Outcome> {
+async function sendCut({ lane }: Run, cut: Cut): Promise<Outcome> {
   const connection = await lane.connection();
-  return connection.commit(batch, rejects, mark, { signal: lane.aborting });
+  return connection.commit(cut, { signal: lane.aborting });
 }
 
 /**

@@ -1,10 +1,11 @@
 /** Reads what the ledger says of loads and their refused rows. Reads only. */
 import { SluiceError } from '../errors.ts';
-import { hasLedger, readLoads, readShards, toStatus, type LedgerLoad } from '../ledger/reading.ts';
+import { hasLedger, readLoads, readShards, type LedgerLoad } from '../ledger/reading.ts';
 import { readRejectCauses, readRejects } from '../ledger/rejects.ts';
 import type { Connection } from '../target/driver.ts';
 import { connect, redactUrl } from '../target/registry.ts';
 import type { LoadStatus, RejectCause, RejectRecord } from './options.ts';
+import { writeNextCommand } from './command-text.ts';
 import { isOwnerAlive } from './owner.ts';
 import { parseRunPlan } from './run-plan.ts';
 import { chooseLoad } from './session.ts';
@@ -25,7 +26,9 @@ export async function openLedger(url: string, lockTimeoutMs?: number): Promise<C
   const connection = await connect(url, { isReadOnly: true, ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }) });
   try {
     if (await hasLedger(connection)) return connection;
-    throw new SluiceError('SLUICE_LOAD_UNKNOWN', `There is no ledger in ${redactUrl(url)}: sluice never loaded into it.`, { hint: 'Check the target, or load into it first: sluice load … --to …' });
+    throw new SluiceError('SLUICE_LOAD_UNKNOWN', `There is no ledger in ${redactUrl(url)}: sluice never loaded into it.`, {
+      hint: 'Check the target, or load into it first: sluice load … --to …',
+    });
   } catch (error) {
     await connection.close();
     throw error;
@@ -43,6 +46,27 @@ export async function status(options: LedgerOptions): Promise<readonly LoadStatu
   } finally {
     await connection.close();
   }
+}
+
+/** What a user sees of a load. `running` is said as `interrupted` when no living owner holds it; `next` is the command that goes on. */
+function toStatus(load: LedgerLoad, target: string, isOwned: boolean): LoadStatus {
+  const state = load.state === 'running' && !isOwned ? 'interrupted' : load.state;
+  return {
+    load: load.load,
+    label: load.label,
+    state: state as LoadStatus['state'],
+    table: load.table,
+    mode: load.mode,
+    source: load.source,
+    counts: load.counts,
+    shards: { total: load.shards, done: load.shardsDone },
+    bytes: load.bytes,
+    totalBytes: load.totalBytes,
+    openRejects: load.openRejects,
+    startedAt: load.startedAt,
+    updatedAt: load.updatedAt,
+    next: writeNextCommand(load, target),
+  };
 }
 
 async function isAlive(connection: Connection, load: LedgerLoad): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** Adds up what the lanes of a session tell. Its size does not grow with rows. */
-import type { EmbeddingCounts, RejectCause, StageName } from './options.ts';
+import type { EmbeddingCounts, StageName } from './options.ts';
 import type { CommittedNews } from './lane-news.ts';
 
 /** Commit times kept one by one; beyond, every second one is dropped, so percentiles stay those of the whole session. */
@@ -65,9 +65,4 @@ export function findPercentile(samples: readonly number[], share: number): numbe
   if (samples.length === 0) return 0;
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
-}
-
-/** Rejects of one cause are one line, however many there are. */
-export function sumRejects(causes: readonly RejectCause[]): number {
-  return causes.reduce((sum, cause) => sum + cause.count, 0);
 }

@@ -115,9 +115,16 @@ function classifyValue(value: unknown, evidence: Evidence): Kind {
 function countLength(value: unknown, { lengths }: Evidence): Kind | undefined {
   const isTyped = ArrayBuffer.isView(value) && !(value instanceof DataView);
   const numbers = Array.isArray(value) || isTyped ? (value as ArrayLike<unknown>) : undefined;
-  if (numbers === undefined || !Array.prototype.every.call(numbers, Number.isFinite)) return undefined;
+  if (numbers === undefined || !areFinite(numbers)) return undefined;
   lengths.set(numbers.length, (lengths.get(numbers.length) ?? 0) + 1);
   return 'numbers';
+}
+
+function areFinite(numbers: ArrayLike<unknown>): boolean {
+  for (let index = 0; index < numbers.length; index++) {
+    if (!Number.isFinite(numbers[index])) return false;
+  }
+  return true;
 }
 
 /** A type and why it was chosen. */

@@ -97,9 +97,19 @@ function writeTyped(store: VectorStore, numbers: NumericArray): Unfit | undefine
   if (numbers.length !== dimensions) return describeCount(store, numbers.length);
   const from = store.rowCount * dimensions;
   values.set(numbers, from);
-  let sum = 0;
-  for (let index = from; index < from + dimensions; index++) sum += Math.abs(values[index] as number);
-  return judgeSum(store, sum);
+  return judgeSum(store, sumMagnitudes(values, from, from + dimensions));
+}
+
+/** Two sums side by side: one chain of additions would wait for each before the next (measured a third slower). */
+function sumMagnitudes(values: Float32Array, from: number, to: number): number {
+  let even = 0;
+  let odd = 0;
+  let index = from;
+  for (; index + 1 < to; index += 2) {
+    even += Math.abs(values[index] as number);
+    odd += Math.abs(values[index + 1] as number);
+  }
+  return index < to ? even + odd + Math.abs(values[index] as number) : even + odd;
 }
 
 /** Bytes are float32, little-endian, as sluice's own BLOBs and base64 hold them. Copied first: they need not stand at a multiple of four. */

@@ -206,6 +206,13 @@ export interface RejectKeeping {
   readonly maxBytes: number;
 }
 
+/** What stands or falls together: rows, the rejects found among their neighbours, and the mark over both. */
+export interface CommitUnit {
+  readonly batch: Batch;
+  readonly rejects: readonly Reject[];
+  readonly mark: Mark;
+}
+
 /** Where a lane may commit: with a signal that ends the waits. */
 export interface CommitOptions {
   readonly signal?: AbortSignal | undefined;
@@ -225,7 +232,7 @@ export interface Connection {
   /** Readies this connection for commits of the load. */
   begin(load: string, plan: TablePlan, keeping: RejectKeeping): Promise<void>;
   /** Rows, rejects and mark in one transaction. A row that the target refuses becomes a reject and its neighbours are written. */
-  commit(batch: Batch, rejects: readonly Reject[], mark: Mark, options?: CommitOptions): Promise<Outcome>;
+  commit(unit: CommitUnit, options?: CommitOptions): Promise<Outcome>;
   /** After an unknown end, over a new connection: whether the marked commit is in the ledger. */
   settle(mark: Mark): Promise<'landed' | 'not_landed' | 'fenced'>;
   /** Indexes back and, when every shard is done, the replaced table published. Repeatable; tells what it did. */

@@ -35,7 +35,15 @@ async function makeBatch(rows: readonly Readonly<Record<string, unknown>>[]): Pr
 }
 
 async function claimLoad(connection: Connection): Promise<Claimed> {
-  const request = { load: 'l1', table: 'items', columns, key: ['id'], mode: 'insert', expectedRows: undefined, expectedBytes: undefined } as const;
+  const request = {
+    load: 'l1',
+    table: 'items',
+    columns,
+    key: ['id'],
+    mode: 'insert',
+    expectedRows: undefined,
+    expectedBytes: undefined,
+  } as const;
   const plan = await connection.planTable(request);
   const common = { label: undefined, fingerprint: 'f', source: 's', table: 'items', mode: 'insert', plan: '{}', parent: undefined };
   await connection.prepare('l1', plan, [
@@ -49,7 +57,17 @@ async function claimLoad(connection: Connection): Promise<Claimed> {
     { id: 2, name: 'two' },
   ]);
   const embedded = { texts: 0, distinct: 0, cached: 0, embedded: 0 };
-  const mark: Mark = { load: 'l1', shard: 0, epoch: 1, from: start, to: { offset: 2, row: 2, line: 2 }, isLast: true, readCount: 2, byteCount: 2, embedded };
+  const mark: Mark = {
+    load: 'l1',
+    shard: 0,
+    epoch: 1,
+    from: start,
+    to: { offset: 2, row: 2, line: 2 },
+    isLast: true,
+    readCount: 2,
+    byteCount: 2,
+    embedded,
+  };
   return { plan, mark, batch };
 }
 
@@ -59,7 +77,7 @@ export function describeCommits(options: ConformanceOptions): void {
       await withDatabase(options, async ({ connection, rows, url }) => {
         const { mark, batch } = await claimLoad(connection);
         assert.equal(await connection.settle(mark), 'not_landed');
-        const outcome = await connection.commit(batch, [], mark);
+        const outcome = await connection.commit({ batch, rejects: [], mark });
         assert.deepEqual(outcome, { kind: 'committed', written: 2, skipped: 0, rejects: [] });
         const other = await connect(url);
         assert.equal(await other.settle(mark), 'landed');
@@ -71,8 +89,8 @@ export function describeCommits(options: ConformanceOptions): void {
     it('the same commit a second time changes nothing', async () => {
       await withDatabase(options, async ({ connection, rows }) => {
         const { mark, batch } = await claimLoad(connection);
-        await connection.commit(batch, [], mark);
-        assert.deepEqual(await connection.commit(batch, [], mark), { kind: 'fenced' });
+        await connection.commit({ batch, rejects: [], mark });
+        assert.deepEqual(await connection.commit({ batch, rejects: [], mark }), { kind: 'fenced' });
         assert.equal((await rows('items', ['id'])).length, 2);
       });
     });
@@ -81,7 +99,7 @@ export function describeCommits(options: ConformanceOptions): void {
       await withDatabase(options, async ({ connection, rows }) => {
         const { mark, batch } = await claimLoad(connection);
         await connection.transact([claimShard('l1', 0, { epoch: 1, owner: 'b' })]);
-        assert.deepEqual(await connection.commit(batch, [], mark), { kind: 'fenced' });
+        assert.deepEqual(await connection.commit({ batch, rejects: [], mark }), { kind: 'fenced' });
         assert.equal(await connection.settle(mark), 'fenced');
         assert.deepEqual(await rows('items', ['id']), []);
       });
@@ -99,7 +117,10 @@ export function describeCommits(options: ConformanceOptions): void {
         const lines = ['{"id":1}', '{"id":', '{"id":1}', '{"id":2}'];
         const report = await load({ ...loadOf([], url), from: streamLines(lines), format: 'jsonl' });
         assert.deepEqual(report.counts, { read: 4, written: 2, skipped: 0, rejected: 2 });
-        const found = await connection.query({ sql: 'SELECT shard_row, byte_offset, class, raw FROM sluice_rejects ORDER BY shard_row', parameters: [] });
+        const found = await connection.query({
+          sql: 'SELECT shard_row, byte_offset, class, raw FROM sluice_rejects ORDER BY shard_row',
+          parameters: [],
+        });
         assert.deepEqual(
           found.map((row) => ({ ...row })),
           [

@@ -10,7 +10,7 @@ export interface TestDatabase {
   readonly url: string;
   readonly connection: Connection;
   /** Rows of a table as lists of values, ordered by the first column named. */
-  rows(table: string, columns: readonly string[]): Promise<readonly (readonly ResultRow[string][])[]>;
+  readonly rows: (table: string, columns: readonly string[]) => Promise<readonly (readonly ResultRow[string][])[]>;
 }
 
 /** Runs `work` with a new database, and removes it whatever happens. */
@@ -28,9 +28,16 @@ export async function withDatabase(options: ConformanceOptions, work: (database:
   }
 }
 
-async function readRows(connection: Connection, table: string, columns: readonly string[]): Promise<readonly (readonly ResultRow[string][])[]> {
+async function readRows(
+  connection: Connection,
+  table: string,
+  columns: readonly string[],
+): Promise<readonly (readonly ResultRow[string][])[]> {
   const order = quoteIdentifier(columns[0] ?? '');
-  const rows = await connection.query({ sql: `SELECT ${quoteList(columns)} FROM ${quoteIdentifier(table)} ORDER BY ${order}`, parameters: [] });
+  const rows = await connection.query({
+    sql: `SELECT ${quoteList(columns)} FROM ${quoteIdentifier(table)} ORDER BY ${order}`,
+    parameters: [],
+  });
   return rows.map((row) => columns.map((name) => row[name] ?? null));
 }
 

@@ -27,25 +27,40 @@ const expectations: readonly Expected[] = [
   {
     mode: 'insert',
     promise: 'insert refuses a key that is there, and writes its neighbours',
-    rows: [[1, 'one'], [2, 'two'], [3, 'three']],
+    rows: [
+      [1, 'one'],
+      [2, 'two'],
+      [3, 'three'],
+    ],
     counts: { written: 1, skipped: 0, rejected: 2 },
   },
   {
     mode: 'upsert',
     promise: 'upsert replaces the old row, and the last of equal keys wins',
-    rows: [[1, 'one'], [2, 'TWO'], [3, 'THREE']],
+    rows: [
+      [1, 'one'],
+      [2, 'TWO'],
+      [3, 'THREE'],
+    ],
     counts: { written: 3, skipped: 0, rejected: 0 },
   },
   {
     mode: 'skip',
     promise: 'skip keeps the old row, and the first of equal keys wins',
-    rows: [[1, 'one'], [2, 'two'], [3, 'three']],
+    rows: [
+      [1, 'one'],
+      [2, 'two'],
+      [3, 'three'],
+    ],
     counts: { written: 1, skipped: 2, rejected: 0 },
   },
   {
     mode: 'replace',
     promise: 'replace leaves only the new rows',
-    rows: [[2, 'TWO'], [3, 'three']],
+    rows: [
+      [2, 'TWO'],
+      [3, 'three'],
+    ],
     counts: { written: 2, skipped: 0, rejected: 1 },
   },
 ];

@@ -11,7 +11,10 @@ import { loadOf, withDatabase } from './database.ts';
 export function describeOpening(options: ConformanceOptions): void {
   describe('opening and closing', () => {
     it('a target that can not be reached is said so, with a next step', async () => {
-      await assert.rejects(connect(options.unreachableUrl), (error) => isSluiceError(error) && error.code.startsWith('SLUICE_TARGET_') && error.hint !== undefined);
+      await assert.rejects(
+        connect(options.unreachableUrl),
+        (error) => isSluiceError(error) && error.code.startsWith('SLUICE_TARGET_') && error.hint !== undefined,
+      );
     });
 
     it('a plan writes nothing', async () => {

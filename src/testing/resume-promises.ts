@@ -35,7 +35,10 @@ export function describeResuming(options: ConformanceOptions): void {
           assert.ok(stopped.state === 'cancelled' || stopped.state === 'done');
           await load({ ...loadOf([], url, more), from: makeRows() });
           const found = await rows('items', ['id', 'name']);
-          assert.deepEqual(found, makeRows().map(({ id, name }) => [id, name]));
+          assert.deepEqual(
+            found,
+            makeRows().map(({ id, name }) => [id, name]),
+          );
           assert.equal((await verify({ in: url, table: 'items' })).isOk, true);
         });
       });
@@ -62,7 +65,11 @@ export function describeResuming(options: ConformanceOptions): void {
     it('refused rows are loaded by a retry once what stood in their way is gone', async () => {
       await withDatabase(options, async ({ url, connection, rows }) => {
         await load({ ...loadOf([], url), from: streamLines(['{"id":1,"name":"old"}']), format: 'jsonl' });
-        const report = await load({ ...loadOf([], url), from: streamLines(['{"id":1,"name":"new"}', '{"id":2,"name":"two"}']), format: 'jsonl' });
+        const report = await load({
+          ...loadOf([], url),
+          from: streamLines(['{"id":1,"name":"new"}', '{"id":2,"name":"two"}']),
+          format: 'jsonl',
+        });
         assert.equal(report.counts.rejected, 1);
         await connection.transact([{ sql: 'DELETE FROM items WHERE id = 1', parameters: [] }]);
         const again = await retry({ in: url, load: report.load });

@@ -49,10 +49,25 @@ export function describeTypes(options: ConformanceOptions): void {
 
     it('booleans and bytes come out as they went in', async () => {
       await withDatabase(options, async (database) => {
-        await load(loadOf([{ id: 1, flag: true, data: new Uint8Array([0, 255, 7]) }, { id: 2, flag: false, data: new Uint8Array() }], database.url, { types: { flag: 'boolean', data: 'bytes' } }));
+        await load(
+          loadOf(
+            [
+              { id: 1, flag: true, data: new Uint8Array([0, 255, 7]) },
+              { id: 2, flag: false, data: new Uint8Array() },
+            ],
+            database.url,
+            { types: { flag: 'boolean', data: 'bytes' } },
+          ),
+        );
         const rows = await database.rows('items', ['id', 'flag', 'data']);
-        assert.deepEqual(rows.map(([, flag]) => Boolean(flag)), [true, false]);
-        assert.deepEqual(rows.map(([, , data]) => [...(data as Uint8Array)]), [[0, 255, 7], []]);
+        assert.deepEqual(
+          rows.map(([, flag]) => Boolean(flag)),
+          [true, false],
+        );
+        assert.deepEqual(
+          rows.map(([, , data]) => [...(data as Uint8Array)]),
+          [[0, 255, 7], []],
+        );
       });
     });
 
@@ -84,7 +99,12 @@ export function describeTypes(options: ConformanceOptions): void {
           { id: 5, v: [1, null] },
         ];
         const report = await load(loadOf(rows, database.url, { types: { v: 'vector(2)' } }));
-        assert.deepEqual(report.rejectsByCause.map((cause) => cause.code).sort(), ['VECTOR_DIMENSION', 'VECTOR_ELEMENT', 'VECTOR_NOT_FINITE', 'VECTOR_ZERO']);
+        assert.deepEqual(report.rejectsByCause.map((cause) => cause.code).sort(), [
+          'VECTOR_DIMENSION',
+          'VECTOR_ELEMENT',
+          'VECTOR_NOT_FINITE',
+          'VECTOR_ZERO',
+        ]);
         assert.equal(report.counts.written, 1);
       });
     });

@@ -39,6 +39,8 @@ interface Run {
   readonly maxBatchRows: number;
   readonly lanes: number;
   readonly format: 'jsonl' | 'csv';
+  /** 256, so that borders of shards are everywhere, or so much that blocks of rows are written by one statement. */
+  readonly shardBytes: 256 | 100_000;
   /** Turns of the event loop after which the load is cancelled; never when undefined. */
   readonly cancelAfter?: number | undefined;
 }
@@ -81,7 +83,7 @@ async function loadCancelling(run: Run, { input, found }: { readonly input: stri
     key: ['id'],
     lanes,
     maxBatchRows,
-    shardBytes: 256,
+    shardBytes: run.shardBytes,
   };
   try {
     const report = await load({ ...options, signal: cancel.signal });
@@ -104,10 +106,11 @@ test('any rows in any mode, cut into small batches and shards, end as row by row
   await fc.assert(
     fc.asyncProperty(
       fc.record({
-        rows: rowsOf({ minLength: 1, maxLength: 150 }),
+        rows: rowsOf({ minLength: 1, maxLength: 250 }),
         mode: modes,
-        maxBatchRows: fc.integer({ min: 1, max: 130 }),
+        maxBatchRows: fc.integer({ min: 1, max: 230 }),
         lanes: fc.constant(1),
+        shardBytes: fc.constantFrom<256 | 100_000>(256, 100_000),
         format: fc.constantFrom<'jsonl' | 'csv'>('jsonl', 'csv'),
         cancelAfter: fc.option(fc.integer({ min: 0, max: 100 }), { nil: undefined }),
       }),
@@ -124,7 +127,7 @@ test('any rows in any mode over three lanes end as row by row', async (context) 
   let runs = 0;
   await fc.assert(
     fc.asyncProperty(rowsOf({ minLength: 60, maxLength: 250 }), modes, fc.constantFrom(1, 7, 40), async (rows, mode, maxBatchRows) => {
-      await compare(folder, { rows, mode, maxBatchRows, lanes: 3, format: 'jsonl' }, String(runs++));
+      await compare(folder, { rows, mode, maxBatchRows, lanes: 3, shardBytes: 256, format: 'jsonl' }, String(runs++));
     }),
     { seed, numRuns: 8 },
   );
@@ -134,7 +137,7 @@ test('a refused row does not stand in the way of a later one with its key, in an
   const folder = makeFolder(context);
   const rows = Array.from({ length: 200 }, (_, row) => ({ id: 100 + Math.floor(row / 2), name: row % 2 === 0 ? 'bad' : 'good', age: row }));
   for (const mode of ['insert', 'upsert', 'skip', 'replace'] as const) {
-    await compare(folder, { rows, mode, maxBatchRows: 1_000, lanes: 1, format: 'jsonl' }, mode);
+    await compare(folder, { rows, mode, maxBatchRows: 1_000, lanes: 1, shardBytes: 100_000, format: 'jsonl' }, mode);
   }
 });
 

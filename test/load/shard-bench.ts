@@ -71,9 +71,9 @@ export async function* readRows(rows: readonly InputRow[], from: number, stretch
 
 function connect(target: SimulatedTarget, marks: Mark[]): Awaited<ReturnType<Lane['connection']>> {
   return {
-    commit: (batch, rejects, mark) => {
-      marks.push(mark);
-      return Promise.resolve(target.commit({ batch, rejects, mark, before: [], owner: 1, isTorn: false }));
+    commit: (unit) => {
+      marks.push(unit.mark);
+      return Promise.resolve(target.commit({ ...unit, before: [], owner: 1, isTorn: false }));
     },
     settle: (mark) => Promise.resolve(target.settle(mark)),
   };

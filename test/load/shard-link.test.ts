@@ -13,8 +13,8 @@ function expectSound({ audit }: Bench): void {
 test('a commit whose answer was lost is settled: written once, and told as landed', async () => {
   const bench = openBench(makeRows(4), { maxBatchRows: 2 });
   let reconnectCount = 0;
-  const lossy = withCommit(bench, (send) => async (batch, rejects, mark) => {
-    await send(batch, rejects, mark);
+  const lossy = withCommit(bench, (send) => async (unit) => {
+    await send(unit);
     throw new LinkLostError('unknown', 'lost');
   });
   const reconnect = (): Promise<void> => Promise.resolve(void (reconnectCount += 1));
@@ -31,9 +31,9 @@ test('a commit whose answer was lost is settled: written once, and told as lande
 test('a batch that certainly did not land is sent again without asking', async () => {
   const bench = openBench(makeRows(2));
   let sendCount = 0;
-  const lossy = withCommit(bench, (send) => (batch, rejects, mark) => {
+  const lossy = withCommit(bench, (send) => (unit) => {
     sendCount += 1;
-    return sendCount === 1 ? Promise.reject(new LinkLostError('no', 'lost')) : send(batch, rejects, mark);
+    return sendCount === 1 ? Promise.reject(new LinkLostError('no', 'lost')) : send(unit);
   });
   assert.equal(await bench.run(lossy), 'done');
   expectSound(bench);
@@ -86,9 +86,9 @@ test('a link that can be mended but breaks under every commit is given up too', 
 test('losses count from the last batch that was written, so a long load outlives many of them', async () => {
   const bench = openBench(makeRows(60), { maxBatchRows: 1 });
   let sendCount = 0;
-  const lossy = withCommit(bench, (send) => (batch, rejects, mark) => {
+  const lossy = withCommit(bench, (send) => (unit) => {
     sendCount += 1;
-    return sendCount % 2 === 1 ? Promise.reject(new LinkLostError('no', 'lost')) : send(batch, rejects, mark);
+    return sendCount % 2 === 1 ? Promise.reject(new LinkLostError('no', 'lost')) : send(unit);
   });
   assert.equal(await bench.run(lossy), 'done');
   expectSound(bench);

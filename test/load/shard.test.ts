@@ -159,7 +159,7 @@ test('an abort drops the batch in hand, whether it is embedded, queued or sent',
         () => 'taken' as const,
         () => 'closed' as const,
       );
-    const commit = withCommit(bench, (send) => (batch, rejects, mark) => waitOnce('commit').then(() => send(batch, rejects, mark)));
+    const commit = withCommit(bench, (send) => (unit) => waitOnce('commit').then(() => send(unit)));
     assert.equal(await bench.run({ embed, turn: { ...bench.lane.turn, take }, ...commit }), 'stopped', at);
     assert.equal(bench.target.table.size, 0);
     assert.equal(bench.lane.builder.rowCount, 0);

@@ -7,7 +7,7 @@ import { load } from '../../src/load/load.ts';
 import type { LoadMode } from '../../src/target/driver.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
 import { loadRowByRow, type SampleRow } from '../fixtures/load-oracle.ts';
-import { assertSettled, readTables, runSql } from '../fixtures/load-target.ts';
+import { assertSettled, readSql, readTables, runSql } from '../fixtures/load-target.ts';
 import { createRandom } from '../simulate/random.ts';
 
 interface TableCase {
@@ -137,6 +137,31 @@ function makePerson(row: number, random: ReturnType<typeof createRandom>): Sampl
     age: random.chance(0.1) ? null : random.between(0, 70),
   };
 }
+
+test('a column that SQLite makes numbers of takes what stays exact, and refuses the rest', async (context) => {
+  const target = path.join(makeFolder(context), 'target.db');
+  runSql(target, 'CREATE TABLE t (id INTEGER PRIMARY KEY, amount NUMERIC, data JSON, ratio DOUBLE)');
+  const exact = ['1.10', '-0.125', '9007199254740993', '-9223372036854775808', '123456789012345'];
+  const inexact = ['9223372036854775808', '0.1234567890123456', '12345678901234.567'];
+  const rows = [...exact, ...inexact].map((amount, id) => ({ id, amount }));
+  const report = await load({ from: rows, to: `sqlite:${target}`, table: 't' });
+  assert.deepEqual(report.counts, { read: 8, written: 5, skipped: 0, rejected: 3 });
+  assert.deepEqual(
+    readSql(target, 'SELECT amount FROM t ORDER BY id').map(({ amount }) => String(amount)),
+    ['1.1', '-0.125', '9007199254740993', '-9223372036854775808', '123456789012345'],
+  );
+  const lines = [
+    '{"id":100,"data":[1.00000000000000000001]}',
+    '{"id":101,"data":12345678901234567890}',
+    '{"id":102,"data":1e999}',
+    '{"id":103,"data":7}',
+  ];
+  const input = path.join(path.dirname(target), 'rows.jsonl');
+  writeFileSync(input, lines.join('\n'));
+  const second = await load({ from: input, to: `sqlite:${target}`, table: 't' });
+  assert.deepEqual(second.counts, { read: 4, written: 2, skipped: 0, rejected: 2 });
+  assert.deepEqual([...new Set(second.rejectsByCause.map(({ code }) => code))], ['VALUE_INEXACT']);
+});
 
 for (const [index, one] of cases.entries()) {
   for (const mode of one.modes ?? ['insert']) {

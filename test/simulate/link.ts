@@ -35,9 +35,9 @@ export function createLink(options: LinkOptions): Link {
   const state: LinkState = { isBroken: false, doubt: undefined };
   return {
     connection: {
-      commit: (...[batch, rejects, mark, commitOptions]) => {
+      commit: (unit, commitOptions) => {
         const isTorn = options.world.random.chance(0.3);
-        const request = { batch, rejects, mark, before: options.before, owner: options.owner, isTorn };
+        const request = { ...unit, before: options.before, owner: options.owner, isTorn };
         return commitOverLink(options, state, { request, signal: commitOptions?.signal });
       },
       settle: (mark) => settleOverLink(options, state, mark),

@@ -96,7 +96,13 @@ async function attemptCommit(request: CommitRequest, attempt: Attempt): Promise<
       if (orphans.length > 0) throw new OrphanRows(orphans);
       const rejects = [...request.rejects, ...listRefused(batch, written.refused)];
       for (const reject of rejects) run(writer, insertReject(mark, reject, request.keeping));
-      const counts = { written: written.written, skipped: written.skipped, rejected: rejects.length, added: written.added, digest: written.digest };
+      const counts = {
+        written: written.written,
+        skipped: written.skipped,
+        rejected: rejects.length,
+        added: written.added,
+        digest: written.digest,
+      };
       if (run(writer, advanceShard(mark, counts)) !== 1) throw new Fenced();
       return { kind: 'committed', written: written.written, skipped: written.skipped, rejects } as const;
     },
@@ -108,7 +114,13 @@ async function attemptCommit(request: CommitRequest, attempt: Attempt): Promise<
 function isOwned({ link }: TableWriter, { load, shard, epoch, from }: Mark): boolean {
   const { sql, parameters } = selectShard(load, shard);
   const row = prepareOnce(link, sql).get(...parameters);
-  return row !== undefined && row['state'] !== 'done' && Number(row['epoch']) === epoch && Number(row['next_offset']) === from.offset && Number(row['next_row']) === from.row;
+  return (
+    row !== undefined &&
+    row['state'] !== 'done' &&
+    Number(row['epoch']) === epoch &&
+    Number(row['next_offset']) === from.offset &&
+    Number(row['next_row']) === from.row
+  );
 }
 
 function run(writer: TableWriter, statement: Statement): number {

@@ -27,10 +27,14 @@ export function parseSqliteUrl(url: string): string {
   const rest = url.slice(url.indexOf(':') + 1).replace(/^\/\/(?=\/)/u, '');
   const [path = '', query] = rest.split('?', 2);
   if (path === '' || path === ':memory:') {
-    throw new SluiceError('SLUICE_USAGE', `The target ${url} names no file.`, { hint: 'Write it as sqlite:library.db or sqlite:/data/library.db.' });
+    throw new SluiceError('SLUICE_USAGE', `The target ${url} names no file.`, {
+      hint: 'Write it as sqlite:library.db or sqlite:/data/library.db.',
+    });
   }
   if (query !== undefined && query !== '') {
-    throw new SluiceError('SLUICE_USAGE', `The target ${url} has options after "?", which sqlite: does not take.`, { hint: 'Leave them out.' });
+    throw new SluiceError('SLUICE_USAGE', `The target ${url} has options after "?", which sqlite: does not take.`, {
+      hint: 'Leave them out.',
+    });
   }
   return resolve(decodePath(path));
 }
@@ -48,15 +52,21 @@ function decodePath(path: string): string {
 function checkPlace(file: string, isReadOnly: boolean): void {
   if (existsSync(file)) {
     if (statSync(file).isDirectory()) {
-      throw new SluiceError('SLUICE_TARGET_DENIED', `${file} is a folder, not a database file.`, { hint: 'Name a file in it, e.g. sqlite:folder/library.db.' });
+      throw new SluiceError('SLUICE_TARGET_DENIED', `${file} is a folder, not a database file.`, {
+        hint: 'Name a file in it, e.g. sqlite:folder/library.db.',
+      });
     }
     return;
   }
   if (isReadOnly) {
-    throw new SluiceError('SLUICE_TARGET_MISSING', `There is no database ${file}.`, { hint: 'Check the path, or load into it first: sluice load … --to sqlite:FILE.' });
+    throw new SluiceError('SLUICE_TARGET_MISSING', `There is no database ${file}.`, {
+      hint: 'Check the path, or load into it first: sluice load … --to sqlite:FILE.',
+    });
   }
   if (!existsSync(dirname(file))) {
-    throw new SluiceError('SLUICE_TARGET_DENIED', `The folder ${dirname(file)} does not exist, so ${file} can't be made.`, { hint: 'Make the folder first.' });
+    throw new SluiceError('SLUICE_TARGET_DENIED', `The folder ${dirname(file)} does not exist, so ${file} can't be made.`, {
+      hint: 'Make the folder first.',
+    });
   }
 }
 
@@ -70,7 +80,9 @@ export async function openSqlite(url: string, options: ConnectOptions = {}): Pro
   const isReadOnly = (options.isReadOnly ?? false) || isPlanning;
   checkPlace(file, isReadOnly && !isPlanning);
   const lockTimeoutMs = options.lockTimeoutMs ?? defaultLockTimeoutMs;
-  const opened = await waitForLock(file, { lockTimeoutMs, signal: options.signal }, () => openFile(isPlanning && !existsSync(file) ? ':memory:' : file, isReadOnly));
+  const opened = await waitForLock(file, { lockTimeoutMs, signal: options.signal }, () =>
+    openFile(isPlanning && !existsSync(file) ? ':memory:' : file, isReadOnly),
+  );
   return { db: opened, file, lockTimeoutMs, statements: new Map() };
 }
 

@@ -51,11 +51,6 @@ function toBigInt(value: Scalar): Parameter {
   return typeof value === 'number' ? BigInt(value) : (value as Parameter);
 }
 
-/** What the target's column makes of numbers, by its declared type. */
-export interface TargetColumn {
-  readonly declaredType: string;
-}
-
 function chooseFill(data: ColumnValues, place: EncodedColumn, target: { readonly type: string; readonly declaredType: string }): Fill {
   if (data.kind === 'vector') return fillVectors(data, place);
   if (target.type === 'boolean') return fillMapped(data.values, place, toFlag);
@@ -77,20 +72,40 @@ export function createEncoder(batch: Batch, declaredTypes: readonly string[]): E
   };
 }
 
-/** Digits that a double always keeps; SQLite turns decimal text in a column of NUMERIC affinity into one. */
+/** Digits that a double always keeps; SQLite turns text that is a number into one in a column of numeric affinity, unless it is a 64-bit integer. */
 const exactDigits = 15;
+const [minInteger, maxInteger] = [-(2n ** 63n), 2n ** 63n - 1n];
 
-/** Rows whose decimals a column of numeric affinity would round, with the column's name. */
-export function findInexactDecimals(batch: Batch, declaredTypes: readonly string[]): ReadonlyMap<number, { readonly code: RejectCode; readonly column: string }> {
+/** Rows whose decimals, or JSON numbers, a column of numeric affinity would round, with the column's name. */
+export function findInexactDecimals(
+  batch: Batch,
+  declaredTypes: readonly string[],
+): ReadonlyMap<number, { readonly code: RejectCode; readonly column: string }> {
   const found = new Map<number, { code: RejectCode; column: string }>();
   batch.columns.forEach((column, index) => {
     const data = batch.values[index];
-    if (column.type !== 'decimal' || data?.kind !== 'scalar' || !hasNumericAffinity(declaredTypes[index] ?? '')) return;
+    const declaredType = declaredTypes[index] ?? '';
+    if (column.type !== 'decimal' && column.type !== 'json') return;
+    if (data?.kind !== 'scalar' || !hasNumericAffinity(declaredType)) return;
+    const keepsIntegers = takesDoublesAsIntegers(declaredType);
     data.values.forEach((value, row) => {
-      if (typeof value === 'string' && countDigits(value) > exactDigits) found.set(row, { code: 'VALUE_INEXACT', column: column.name });
+      if (typeof value === 'string' && isRounded(value, keepsIntegers)) found.set(row, { code: 'VALUE_INEXACT', column: column.name });
     });
   });
   return found;
+}
+
+function isRounded(text: string, keepsIntegers: boolean): boolean {
+  // Most values are short, and then nothing else need be asked.
+  if (text.length <= exactDigits && !/e/iu.test(text)) return false;
+  const match = /^(-?\d+(?:\.\d+)?)(e[+-]?\d+)?$/iu.exec(text);
+  if (match === null) return false;
+  const [, digits = '', exponent] = match;
+  if (keepsIntegers && exponent === undefined && !digits.includes('.')) {
+    const value = BigInt(digits);
+    if (value >= minInteger && value <= maxInteger) return false;
+  }
+  return countDigits(digits) > exactDigits || !Number.isFinite(Number(text));
 }
 
 function countDigits(decimal: string): number {

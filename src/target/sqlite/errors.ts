@@ -3,7 +3,21 @@ import { SluiceError, type ErrorCode } from '../../errors.ts';
 import type { RejectCode } from '../../rows/batch.ts';
 
 /** SQLite's primary result codes that matter here. @see https://sqlite.org/rescode.html */
-const primary = { perm: 3, busy: 5, locked: 6, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, tooBig: 18, constraint: 19, mismatch: 20, auth: 23, notADatabase: 26 };
+const primary = {
+  perm: 3,
+  busy: 5,
+  locked: 6,
+  readOnly: 8,
+  ioError: 10,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  tooBig: 18,
+  constraint: 19,
+  mismatch: 20,
+  auth: 23,
+  notADatabase: 26,
+};
 
 /** An error thrown by node:sqlite. */
 interface SqliteError extends Error {
@@ -51,7 +65,8 @@ function blamedColumn(message: string): string | undefined {
 export function toRefusal(error: unknown): Refusal | undefined {
   if (!isSqliteError(error)) return undefined;
   const code = error.errcode & 0xff;
-  if (code === primary.tooBig) return { code: 'REFUSED_TOO_BIG', message: 'The row is larger than SQLite takes (SQLITE_TOOBIG).', column: undefined };
+  if (code === primary.tooBig)
+    return { code: 'REFUSED_TOO_BIG', message: 'The row is larger than SQLite takes (SQLITE_TOOBIG).', column: undefined };
   if (code === primary.mismatch) return { code: 'REFUSED_TYPE', message: `SQLite: ${error.message}`, column: blamedColumn(error.message) };
   if (code !== primary.constraint) return undefined;
   return {
@@ -73,15 +88,39 @@ const explanations: Readonly<Record<number, Explanation>> = {
     what: 'is locked by another connection',
     hint: 'Look for another process that has the file open (lsof FILE, or a forgotten sqlite3 shell in a transaction), end it, then resume. --lock-timeout waits longer.',
   },
-  [primary.locked]: { code: 'SLUICE_TARGET_LOCKED', what: 'has a table that is locked', hint: 'End the other use of the table, then resume.' },
-  [primary.readOnly]: { code: 'SLUICE_TARGET_READ_ONLY', what: 'can only be read', hint: 'Give write permission to the file and its folder, then resume.' },
+  [primary.locked]: {
+    code: 'SLUICE_TARGET_LOCKED',
+    what: 'has a table that is locked',
+    hint: 'End the other use of the table, then resume.',
+  },
+  [primary.readOnly]: {
+    code: 'SLUICE_TARGET_READ_ONLY',
+    what: 'can only be read',
+    hint: 'Give write permission to the file and its folder, then resume.',
+  },
   [primary.perm]: { code: 'SLUICE_TARGET_DENIED', what: 'may not be used', hint: 'Check the permissions of the file and its folder.' },
   [primary.auth]: { code: 'SLUICE_TARGET_DENIED', what: 'refused the statement', hint: 'Only reading is allowed here.' },
-  [primary.ioError]: { code: 'SLUICE_TARGET_FULL', what: 'could not be read or written', hint: 'Check the disk (space, quota, health), then resume.' },
+  [primary.ioError]: {
+    code: 'SLUICE_TARGET_FULL',
+    what: 'could not be read or written',
+    hint: 'Check the disk (space, quota, health), then resume.',
+  },
   [primary.full]: { code: 'SLUICE_TARGET_FULL', what: 'has no room left on its disk', hint: 'Free space on the disk, then resume.' },
-  [primary.corrupt]: { code: 'SLUICE_TARGET_NOT_A_DATABASE', what: 'is damaged', hint: 'Run PRAGMA integrity_check; restore the file or load into another one.' },
-  [primary.notADatabase]: { code: 'SLUICE_TARGET_NOT_A_DATABASE', what: 'is not an SQLite database', hint: 'Name another file after --to sqlite:' },
-  [primary.cannotOpen]: { code: 'SLUICE_TARGET_DENIED', what: 'could not be opened', hint: 'Check that its folder exists and may be written.' },
+  [primary.corrupt]: {
+    code: 'SLUICE_TARGET_NOT_A_DATABASE',
+    what: 'is damaged',
+    hint: 'Run PRAGMA integrity_check; restore the file or load into another one.',
+  },
+  [primary.notADatabase]: {
+    code: 'SLUICE_TARGET_NOT_A_DATABASE',
+    what: 'is not an SQLite database',
+    hint: 'Name another file after --to sqlite:',
+  },
+  [primary.cannotOpen]: {
+    code: 'SLUICE_TARGET_DENIED',
+    what: 'could not be opened',
+    hint: 'Check that its folder exists and may be written.',
+  },
 };
 
 /** The {@link SluiceError} for an error of SQLite on this file; other errors come back as they are. */

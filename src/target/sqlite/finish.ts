@@ -13,7 +13,9 @@ export function runStatements(link: SqliteFile, statements: readonly Statement[]
   return statements.map((statement) => {
     const changes = Number(prepareOnce(link, statement.sql).run(...statement.parameters).changes);
     if (statement.mustChange !== undefined && changes !== statement.mustChange) {
-      throw new SluiceError('SLUICE_FENCED', `The ledger in ${link.file} was changed by another process at the same moment.`, { hint: 'Run the same command again.' });
+      throw new SluiceError('SLUICE_FENCED', `The ledger in ${link.file} was changed by another process at the same moment.`, {
+        hint: 'Run the same command again.',
+      });
     }
     return changes;
   });
@@ -35,7 +37,11 @@ function readJournal(link: SqliteFile): string {
 }
 
 /** Ledger, the load's records, its table, and the indexes that are put off: recorded and dropped in the same transaction, so no moment knows of only one. */
-export async function prepareLoad(link: SqliteFile, load: { readonly id: string; readonly plan: TablePlan }, records: readonly Statement[]): Promise<void> {
+export async function prepareLoad(
+  link: SqliteFile,
+  load: { readonly id: string; readonly plan: TablePlan },
+  records: readonly Statement[],
+): Promise<void> {
   const { id, plan } = load;
   await setJournal(link, plan);
   await transactSqlite(link, () => {
@@ -50,7 +56,10 @@ export async function prepareLoad(link: SqliteFile, load: { readonly id: string;
 }
 
 /** Makes the put-off indexes again, publishes a replaced table, and turns a fresh file to WAL. */
-export async function finishLoad(link: SqliteFile, load: { readonly id: string; readonly plan: TablePlan; readonly isComplete: boolean }): Promise<readonly Decision[]> {
+export async function finishLoad(
+  link: SqliteFile,
+  load: { readonly id: string; readonly plan: TablePlan; readonly isComplete: boolean },
+): Promise<readonly Decision[]> {
   const decisions: Decision[] = [];
   const deferred = link.db.prepare('SELECT name, ddl FROM sluice_deferred_indexes WHERE load = ? ORDER BY name').all(load.id);
   for (const row of deferred) {
@@ -89,8 +98,12 @@ async function publishTable(link: SqliteFile, plan: TablePlan): Promise<void> {
 }
 
 function swapTable(link: SqliteFile, plan: TablePlan): void {
-  const indexes = link.db.prepare(`SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL`).all(plan.table);
-  const triggers = readTriggers(link).filter(({ name, table }) => table.toLowerCase() === plan.table.toLowerCase() && !name.startsWith('sluice_'));
+  const indexes = link.db
+    .prepare(`SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL`)
+    .all(plan.table);
+  const triggers = readTriggers(link).filter(
+    ({ name, table }) => table.toLowerCase() === plan.table.toLowerCase() && !name.startsWith('sluice_'),
+  );
   link.db.exec(`DROP TABLE IF EXISTS ${quoteIdentifier(plan.table)}`);
   link.db.exec(`ALTER TABLE ${quoteIdentifier(plan.writesTo)} RENAME TO ${quoteIdentifier(plan.table)}`);
   for (const index of indexes) link.db.exec(String(index['sql']));
@@ -100,15 +113,24 @@ function swapTable(link: SqliteFile, plan: TablePlan): void {
 /** Rows of other tables must not point at rows that the new table does not have. */
 function checkChildren(link: SqliteFile, table: string): void {
   const children = link.db
-    .prepare(`SELECT DISTINCT m.name FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' AND f."table" = ? COLLATE NOCASE`)
+    .prepare(
+      `SELECT DISTINCT m.name FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' AND f."table" = ? COLLATE NOCASE`,
+    )
     .all(table);
   for (const child of children) {
     const name = String(child['name']);
-    const broken = link.db.prepare(`PRAGMA foreign_key_check(${quoteIdentifier(name)})`).all().filter((row) => String(row['parent']).toLowerCase() === table.toLowerCase());
+    const broken = link.db
+      .prepare(`PRAGMA foreign_key_check(${quoteIdentifier(name)})`)
+      .all()
+      .filter((row) => String(row['parent']).toLowerCase() === table.toLowerCase());
     if (broken.length > 0) {
-      throw new SluiceError('SLUICE_TARGET_FAILED', `${String(broken.length)} rows of ${name} refer to rows that the new ${table} does not have; the old table stays.`, {
-        hint: `Mend ${name} (or the input), then resume: the rows are loaded already.`,
-      });
+      throw new SluiceError(
+        'SLUICE_TARGET_FAILED',
+        `${String(broken.length)} rows of ${name} refer to rows that the new ${table} does not have; the old table stays.`,
+        {
+          hint: `Mend ${name} (or the input), then resume: the rows are loaded already.`,
+        },
+      );
     }
   }
 }
@@ -124,7 +146,12 @@ async function turnToWal(link: SqliteFile): Promise<Decision> {
       return { what: 'journal afterwards', choice: 'WAL', why: 'readers and a writer do not wait for each other' };
     } catch (error) {
       if (!isBusy(error)) throw error;
-      if (performance.now() >= deadline) return { what: 'journal afterwards', choice: 'rollback journal', why: 'another connection has the file open, so it could not turn to WAL' };
+      if (performance.now() >= deadline)
+        return {
+          what: 'journal afterwards',
+          choice: 'rollback journal',
+          why: 'another connection has the file open, so it could not turn to WAL',
+        };
     }
     await new Promise((resume) => setTimeout(resume, 20));
   }

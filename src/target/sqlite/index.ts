@@ -1,11 +1,11 @@
 /** The SQLite driver: one file, one writer at a time. Puts the pieces of this folder behind the driver contract. */
 import { SluiceError } from '../../errors.ts';
-import type { Batch, Reject } from '../../rows/batch.ts';
 import type { Scalar } from '../../rows/schema.ts';
 import { selectShard } from '../../ledger/statements.ts';
 import type {
   Capabilities,
   CommitOptions,
+  CommitUnit,
   Connection,
   ConnectOptions,
   Decision,
@@ -16,6 +16,7 @@ import type {
   Outcome,
   RejectKeeping,
   ResultRow,
+  SampleRequest,
   SearchAnswer,
   SearchRequest,
   Statement,
@@ -70,7 +71,11 @@ class SqliteConnection implements Connection {
   }
 
   async query(statement: Statement): Promise<readonly ResultRow[]> {
-    return this.#read(() => prepareOnce(this.#link, statement.sql).all(...statement.parameters).map(narrowIntegers));
+    return this.#read(() =>
+      prepareOnce(this.#link, statement.sql)
+        .all(...statement.parameters)
+        .map(narrowIntegers),
+    );
   }
 
   async transact(statements: readonly Statement[], options: CommitOptions = {}): Promise<readonly number[]> {
@@ -93,10 +98,10 @@ class SqliteConnection implements Connection {
     this.#begun = { writer: { link: this.#link, plan, settings: plan.settings as SqliteSettings, declaredTypes }, keeping };
   }
 
-  async commit(batch: Batch, rejects: readonly Reject[], mark: Mark, options: CommitOptions = {}): Promise<Outcome> {
+  async commit(unit: CommitUnit, options: CommitOptions = {}): Promise<Outcome> {
     const begun = this.#begun;
     if (begun === undefined) throw new SluiceError('SLUICE_INTERNAL', 'commit was called on a connection before begin.');
-    return commitBatch({ ...begun, batch, rejects, mark, signal: options.signal });
+    return commitBatch({ ...begun, ...unit, signal: options.signal });
   }
 
   async settle(mark: Mark): Promise<'landed' | 'not_landed' | 'fenced'> {
@@ -135,6 +140,11 @@ class SqliteConnection implements Connection {
     return this.#read(() => searchVectors(this.#link.db, this.#link.file, request));
   }
 
+  async sampleVectors(request: SampleRequest): Promise<readonly Float32Array[]> {
+    const { sampleVectors } = await import('./vector-sample.ts');
+    return this.#read(() => sampleVectors(this.#link.db, request));
+  }
+
   async close(): Promise<void> {
     if (this.#link.db.isOpen) this.#link.db.close();
   }
@@ -159,5 +169,6 @@ function narrowIntegers(row: Record<string, unknown>): ResultRow {
 export const driver: Driver = {
   schemes: ['sqlite'],
   capabilities: sqliteCapabilities,
-  connect: async (url: string, options: ConnectOptions = {}): Promise<Connection> => new SqliteConnection(await openSqlite(url, options), options),
+  connect: async (url: string, options: ConnectOptions = {}): Promise<Connection> =>
+    new SqliteConnection(await openSqlite(url, options), options),
 };

@@ -21,7 +21,11 @@ export function digestTable(link: SqliteFile, table: string, key: readonly strin
   return { rows, digest: formatDigest(digest) };
 }
 
-export function findMissing(link: SqliteFile, lookup: { readonly table: string; readonly key: readonly string[] }, keys: readonly (readonly Scalar[])[]): readonly number[] {
+export function findMissing(
+  link: SqliteFile,
+  lookup: { readonly table: string; readonly key: readonly string[] },
+  keys: readonly (readonly Scalar[])[],
+): readonly number[] {
   const match = lookup.key.map((name) => `${quoteIdentifier(name)} = ?`).join(' AND ');
   const statement = link.db.prepare(`SELECT 1 FROM ${quoteIdentifier(lookup.table)} WHERE ${match}`);
   const missing: number[] = [];

@@ -61,7 +61,10 @@ export function planSqliteTable(link: SqliteFile, request: TableRequest): TableP
 
 function chooseSettings(link: SqliteFile, description: TableDescription | undefined, request: TableRequest): SqliteSettings {
   const { isRowwise, ...traits } = readTraits(link, description, request);
-  const rowBytes = request.expectedRows !== undefined && request.expectedBytes !== undefined ? request.expectedBytes / Math.max(1, request.expectedRows) : 0;
+  const rowBytes =
+    request.expectedRows !== undefined && request.expectedBytes !== undefined
+      ? request.expectedBytes / Math.max(1, request.expectedRows)
+      : 0;
   const hasVector = request.columns.some((column) => column.type === 'vector');
   const wanted = hasVector || rowBytes >= largeRowBytes ? largeRowsPerStatement : smallRowsPerStatement;
   const fits = Math.max(1, Math.floor(maxParameters / Math.max(1, request.columns.length)));
@@ -118,7 +121,8 @@ function writeDdl(link: SqliteFile, request: TableRequest, description: TableDes
 function findProblems(link: SqliteFile, request: TableRequest, description: TableDescription | undefined): readonly string[] {
   const problems: string[] = [];
   const names = request.columns.map((column) => column.name);
-  if (/^sluice_|^sqlite_/iu.test(request.table)) problems.push(`The name ${request.table} is kept for ${request.table.slice(0, 6)}'s own tables; choose another with --table.`);
+  if (/^sluice_|^sqlite_/iu.test(request.table))
+    problems.push(`The name ${request.table} is kept for ${request.table.slice(0, 6)}'s own tables; choose another with --table.`);
   const other = link.db.prepare(`SELECT type FROM sqlite_schema WHERE name = ? COLLATE NOCASE AND type <> 'table'`).get(request.table);
   if (other !== undefined) problems.push(`${request.table} is a ${String(other['type'])}, not a table; choose another with --table.`);
   if (description === undefined) {
@@ -126,8 +130,14 @@ function findProblems(link: SqliteFile, request: TableRequest, description: Tabl
       if (!names.includes(name)) problems.push(`The key column ${name} is not among the columns of the load (${names.join(', ')}).`);
     }
   }
-  if (request.mode === 'replace' && description !== undefined && readForeignKeys(link, description.name).some((key) => isSameName(key.parent, description.name))) {
-    problems.push(`The table ${description.name} refers to itself, so it can't be built beside itself (mode replace): empty it and use mode insert.`);
+  if (
+    request.mode === 'replace' &&
+    description !== undefined &&
+    readForeignKeys(link, description.name).some((key) => isSameName(key.parent, description.name))
+  ) {
+    problems.push(
+      `The table ${description.name} refers to itself, so it can't be built beside itself (mode replace): empty it and use mode insert.`,
+    );
   }
   if (names.length === 0) problems.push('The load has no columns.');
   if (names.length > 2000) problems.push(`The load has ${String(names.length)} columns; SQLite takes 2,000.`);
@@ -174,9 +184,17 @@ function explain({ link, request, description, settings, deferred }: Explained):
   const decisions: Decision[] = [explainJournal(link, settings), explainStatement(settings, description)];
   const secondary = description?.indexes.filter((index) => !index.isUnique && index.ddl !== '') ?? [];
   if (request.mode === 'replace') {
-    decisions.push({ what: 'replace', choice: 'built beside, swapped in one transaction', why: 'readers see the old table or the new one, never half' });
+    decisions.push({
+      what: 'replace',
+      choice: 'built beside, swapped in one transaction',
+      why: 'readers see the old table or the new one, never half',
+    });
     if ((description?.triggers.length ?? 0) > 0) {
-      decisions.push({ what: 'triggers', choice: 'put on the new table by the swap', why: 'they do not fire for the rows of the load, which nobody sees before' });
+      decisions.push({
+        what: 'triggers',
+        choice: 'put on the new table by the swap',
+        why: 'they do not fire for the rows of the load, which nobody sees before',
+      });
     }
   } else if (deferred.length > 0) {
     decisions.push({
@@ -208,7 +226,12 @@ function explainJournal(link: SqliteFile, settings: SqliteSettings): Decision {
 
 function explainStatement(settings: SqliteSettings, description: TableDescription | undefined): Decision {
   const choice = `INSERT of ${String(settings.rowsPerStatement)} ${settings.rowsPerStatement === 1 ? 'row' : 'rows'} a statement, values bound`;
-  if (settings.rowsPerStatement > 1) return { what: 'statement', choice, why: 'one row a statement only to find the guilty row of one that failed' };
+  if (settings.rowsPerStatement > 1)
+    return { what: 'statement', choice, why: 'one row a statement only to find the guilty row of one that failed' };
   const triggers = description?.triggers.join(', ') ?? '';
-  return { what: 'statement', choice, why: `triggers, ON CONFLICT clauses or the comparison of keys may make other of a row than is asked, so each is counted${triggers === '' ? '' : ` (${triggers})`}` };
+  return {
+    what: 'statement',
+    choice,
+    why: `triggers, ON CONFLICT clauses or the comparison of keys may make other of a row than is asked, so each is counted${triggers === '' ? '' : ` (${triggers})`}`,
+  };
 }

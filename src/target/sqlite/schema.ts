@@ -33,8 +33,15 @@ function readColumn(row: Row): ColumnDescription {
   };
 }
 
-function readIndexes(link: SqliteFile, table: string): readonly (IndexDescription & { readonly isPartial: boolean; readonly hasExpression: boolean })[] {
-  return all(link, `SELECT l.name, l."unique", l.partial, s.sql FROM pragma_index_list(?) l LEFT JOIN sqlite_schema s ON s.type = 'index' AND s.name = l.name`, table).map((row) => {
+function readIndexes(
+  link: SqliteFile,
+  table: string,
+): readonly (IndexDescription & { readonly isPartial: boolean; readonly hasExpression: boolean })[] {
+  return all(
+    link,
+    `SELECT l.name, l."unique", l.partial, s.sql FROM pragma_index_list(?) l LEFT JOIN sqlite_schema s ON s.type = 'index' AND s.name = l.name`,
+    table,
+  ).map((row) => {
     const columns = all(link, `SELECT name FROM pragma_index_info(?) ORDER BY seqno`, String(row['name']));
     return {
       name: String(row['name']),
@@ -54,7 +61,11 @@ function readIndexes(link: SqliteFile, table: string): readonly (IndexDescriptio
 export function describeTable(link: SqliteFile, name: string): TableDescription | undefined {
   const table = findTable(link, name);
   if (table === undefined) return undefined;
-  const rows = all(link, `SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid`, table.name);
+  const rows = all(
+    link,
+    `SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?) WHERE hidden <> 1 ORDER BY cid`,
+    table.name,
+  );
   const key = rows
     .filter((row) => Number(row['pk']) > 0)
     .sort((a, b) => Number(a['pk']) - Number(b['pk']))
@@ -67,7 +78,9 @@ export function describeTable(link: SqliteFile, name: string): TableDescription 
     key,
     uniqueKeys: [...(key.length > 0 ? [key] : []), ...unique.map((index) => index.columns)],
     indexes: indexes.map(({ name: index, columns, isUnique, ddl }) => ({ name: index, columns, isUnique, ddl })),
-    triggers: all(link, `SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? ORDER BY name`, table.name).map((row) => String(row['name'])),
+    triggers: all(link, `SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ? ORDER BY name`, table.name).map((row) =>
+      String(row['name']),
+    ),
     isEmpty: all(link, `SELECT 1 FROM ${quoteIdentifier(table.name)} LIMIT 1`).length === 0,
   };
 }

@@ -75,7 +75,9 @@ function writeLookup(plan: TablePlan, rows: number): string {
 }
 
 function openRun(writer: TableWriter, batch: Batch): Run {
-  const keyIndexes = writer.plan.key.map((name) => writer.plan.columns.findIndex((column) => column.name === name)).filter((index) => index >= 0);
+  const keyIndexes = writer.plan.key
+    .map((name) => writer.plan.columns.findIndex((column) => column.name === name))
+    .filter((index) => index >= 0);
   const keys = keyIndexes.map((index) => {
     const data = batch.values[index];
     return data?.kind === 'scalar' ? data.values : [];
@@ -105,7 +107,11 @@ export function writeBatch(writer: TableWriter, batch: Batch, { excluded, isRoww
   const run = openRun(writer, batch);
   for (const [row, refusal] of excluded) run.outcome.refused.set(row, refusal);
   for (const [row, { code, column }] of findInexactDecimals(batch, writer.declaredTypes)) {
-    run.outcome.refused.set(row, { code, column, message: `The column keeps ${column} as a number of 15 digits; this value has more.` });
+    run.outcome.refused.set(row, {
+      code,
+      column,
+      message: `The column keeps ${column} as a number of 15 digits, or of 64 bits; this value has more.`,
+    });
   }
   const size = isRowwise ? 1 : writer.settings.rowsPerStatement;
   for (let from = 0; from < batch.rowCount; from += size) {

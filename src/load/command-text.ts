@@ -1,0 +1,27 @@
+/** Commands that go on with a load, ready to be pasted into a shell; a password in the URL is left out. */
+import type { LedgerLoad } from '../ledger/reading.ts';
+
+/** `sluice resume --in sqlite:library.db 4f2k9`. */
+export function writeResumeCommand(target: string, load: string): string {
+  return writeCommand('resume', target, load);
+}
+
+/** What to do next with a load: resume it, look at its rejects, or verify it. */
+export function writeNextCommand(load: Pick<LedgerLoad, 'load' | 'state' | 'openRejects'>, target: string): string {
+  if (load.state !== 'done') return writeResumeCommand(target, load.load);
+  return load.openRejects > 0 ? `${writeCommand('rejects', target, load.load)} --summary` : writeCommand('verify', target, load.load);
+}
+
+function writeCommand(verb: string, target: string, load: string): string {
+  return `sluice ${verb} --in ${quoteArgument(hidePassword(target))} ${quoteArgument(load)}`;
+}
+
+/** Leaves a word as it is where no shell could misread it, else puts it in single quotes. */
+function quoteArgument(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** `postgres://me:secret@host/db` becomes `postgres://me@host/db`. A password may hold anything but the last `@` before the host. */
+export function hidePassword(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^:@/]*):[^/]*@/i, '$1@');
+}
