@@ -93,6 +93,7 @@ async function runStages(progressing: Progressing, enter: (phase: 'load' | 'inde
   const { session, tally, meter } = progressing;
   enter('load');
   const end: ShardsEnd = await runShards(session, tally, meter);
+  const loaded = { ms: performance.now() - progressing.startedMs, cpu: process.cpuUsage(progressing.cpu) };
   enter('index');
   const restored = await session.connection.finish(session.load, session.run.table, end === 'done');
   const index = end === 'done' ? await buildLoadIndex(session, meter) : undefined;
@@ -108,6 +109,7 @@ async function runStages(progressing: Progressing, enter: (phase: 'load' | 'inde
     restored,
     after: await readBack(session),
     causes: await readRejectCauses(session.connection, session.load),
+    loaded,
     elapsedMs: performance.now() - progressing.startedMs,
     cpu: process.cpuUsage(progressing.cpu),
   };

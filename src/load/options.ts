@@ -153,7 +153,10 @@ export interface LoadReport {
   /** Of this session alone. */
   readonly session: Counts & {
     readonly bytes: number;
+    /** From the first claim to the report, index and verification included. */
     readonly elapsedMs: number;
+    /** Of that: until the last row was committed. The rates are rows and bytes over this. */
+    readonly loadMs: number;
     readonly rowsPerSecond: number;
     readonly bytesPerSecond: number;
   };
@@ -174,6 +177,7 @@ export interface LoadReport {
   readonly shards: number;
   readonly peakRssBytes: number;
   readonly cpuMs: number;
+  /** Rows over the processor time that was spent until the last one was committed. */
   readonly rowsPerCpuSecond: number;
   readonly decisions: readonly Decision[];
   readonly guarantee: string;

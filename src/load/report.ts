@@ -21,6 +21,8 @@ export interface Ending {
   /** The load as the ledger has it now. */
   readonly after: LedgerLoad;
   readonly causes: readonly RejectCause[];
+  /** Time and processor time until the last row was committed. */
+  readonly loaded: { readonly ms: number; readonly cpu: NodeJS.CpuUsage };
   readonly elapsedMs: number;
   readonly cpu: NodeJS.CpuUsage;
 }
@@ -54,8 +56,9 @@ function sumCommits(tally: Tally): LoadReport['commits'] {
 
 /** Makes the report of a session that ran. */
 export function makeReport(ending: Ending): LoadReport {
-  const { session, tally, after, causes, elapsedMs } = ending;
-  const seconds = Math.max(elapsedMs, 1) / 1000;
+  const { session, tally, after, causes, loaded, elapsedMs } = ending;
+  const seconds = Math.max(loaded.ms, 1) / 1000;
+  const cpuSeconds = Math.max(loaded.cpu.user + loaded.cpu.system, 1000) / 1e6;
   const cpuMs = (ending.cpu.user + ending.cpu.system) / 1000;
   return {
     ...describeLoad(after, session.target),
@@ -67,6 +70,7 @@ export function makeReport(ending: Ending): LoadReport {
       rejected: tally.rejected,
       bytes: tally.bytes,
       elapsedMs,
+      loadMs: loaded.ms,
       rowsPerSecond: tally.read / seconds,
       bytesPerSecond: tally.bytes / seconds,
     },
@@ -80,7 +84,7 @@ export function makeReport(ending: Ending): LoadReport {
     // process.resourceUsage().maxRSS is in kilobytes.
     peakRssBytes: process.resourceUsage().maxRSS * 1024,
     cpuMs,
-    rowsPerCpuSecond: tally.read / Math.max(cpuMs / 1000, 0.001),
+    rowsPerCpuSecond: tally.read / cpuSeconds,
     decisions: [
       ...session.run.decisions,
       ...ending.restored,
@@ -122,7 +126,7 @@ export function reportNothingToDo(load: LedgerLoad, target: string): LoadReport 
   return {
     ...describeLoad(load, target),
     state: 'nothing_to_do',
-    session: { read: 0, written: 0, skipped: 0, rejected: 0, bytes: 0, elapsedMs: 0, rowsPerSecond: 0, bytesPerSecond: 0 },
+    session: { read: 0, written: 0, skipped: 0, rejected: 0, bytes: 0, elapsedMs: 0, loadMs: 0, rowsPerSecond: 0, bytesPerSecond: 0 },
     embedding: describeEmbedding(run, load),
     rejectsByClass: sumByClass([]),
     rejectsByCause: [],

@@ -29,7 +29,7 @@ const report: LoadReport = {
   mode: 'insert',
   counts,
   isBalanced: true,
-  session: { ...counts, bytes: 12_100_000, elapsedMs: 4_200, rowsPerSecond: 28_045.5, bytesPerSecond: 2_881_000 },
+  session: { ...counts, bytes: 12_100_000, elapsedMs: 4_400, loadMs: 4_200, rowsPerSecond: 28_045.5, bytesPerSecond: 2_881_000 },
   embedding: { texts: 117_780, distinct: 117_000, cached: 17_000, embedded: 100_000, embedder: 'sluice/hash, 384 dimensions' },
   rejectsByClass: { unreadable: 1, unfit: 10, refused: 0, unembeddable: 0 },
   rejectsByCause: [
@@ -61,7 +61,7 @@ test('the summary accounts for every row, says where the time went and why, and 
     '  skipped          0',
     '  rejected        11',
     '             ✓ 117,791 = 117,780 + 0 + 11: every row is accounted for',
-    '  took       4.2 s: 28,046 rows/s, 2.9 MB/s',
+    '  took       4.4 s: 28,046 rows/s, 2.9 MB/s',
     '  processor  5.6 s of processor time, 21,034 rows per CPU-second',
     '  memory     212 MB at the peak',
     '  lanes      2 lanes over 24 shards',
