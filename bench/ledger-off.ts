@@ -60,7 +60,7 @@ Object.assign(globalThis, { advanceAtEnd });
 registerHooks({
   load: (url, context, nextLoad) => {
     const loaded = nextLoad(url, context);
-    if (!url.endsWith('/src/target/sqlite/commit.ts')) return loaded;
+    if (!url.endsWith('/target/sqlite/commit.js')) return loaded;
     const source = String(loaded.source instanceof Uint8Array ? Buffer.from(loaded.source) : loaded.source);
     if (!source.includes(every)) throw new Error('src/target/sqlite/commit.ts no longer has the line that bench/ledger-off.ts replaces');
     return { ...loaded, source: source.replace(every, lastOnly) };

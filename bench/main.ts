@@ -13,6 +13,7 @@ import type { Benchmark, Entry } from './benchmarks.ts';
 import { printSamples, printVerdicts } from './print.ts';
 import { findTrial } from './trial-list.ts';
 import { explainShellAbsence } from './trials.ts';
+import { buildLibrary } from './sluice.ts';
 import type { Sample } from './trials.ts';
 
 /** A run takes seconds; the heaviest, 10⁶ vectors on a slow disk, minutes. */
@@ -117,6 +118,7 @@ function describeMachine(): Readonly<Record<string, string | number>> {
 }
 
 const options = readOptions();
+buildLibrary();
 const chosen = benchmarks.filter((benchmark) =>
   options.names.length === 0 ? benchmark.isHeavy !== true : options.names.includes(benchmark.name),
 );

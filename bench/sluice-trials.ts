@@ -4,13 +4,15 @@ import { once } from 'node:events';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { load, resume, status } from '../src/index.ts';
 import type { LoadOptions, LoadReport } from '../src/index.ts';
 import { writeDefinitions } from '../scripts/wordnet.ts';
 import { dataFolder, makeVectorRows, provideData } from './data.ts';
 import type { RecipeName } from './data.ts';
+import { cliFile, openLibrary } from './sluice.ts';
 import { countRows, lanes, measure, readPeakRss } from './trials.ts';
 import type { Sample, Trial } from './trials.ts';
+
+const { load, resume, status } = await openLibrary();
 
 /** WordNet's definitions, made once. */
 export function provideWordnet(): string {
@@ -91,7 +93,6 @@ const killed: Trial = {
   provide: (rows) => void provideData('csv', rows),
   run: async (rows, folder) => {
     const database = path.join(folder, 'sluice.db');
-    const cli = path.join(import.meta.dirname, '../src/cli/main.ts');
     const args = [
       'load',
       provideData('csv', rows),
@@ -104,7 +105,7 @@ const killed: Trial = {
       '--lanes',
       String(lanes),
     ];
-    const child = spawn(process.execPath, [cli, ...args, '--progress', 'none'], { stdio: 'ignore' });
+    const child = spawn(process.execPath, [cliFile, ...args, '--progress', 'none'], { stdio: 'ignore' });
     const ended = once(child, 'exit');
     const committed = await awaitCommitted(`sqlite:${database}`, rows / 3);
     child.kill('SIGKILL');

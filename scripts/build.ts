@@ -1,10 +1,10 @@
-/** `npm run build`: src/ as JavaScript with declarations in dist/. Addresses of worker files are rewritten as imports are. */
+/** `npm run build [FOLDER]`: src/ as JavaScript with declarations in dist/, or in another folder. Addresses of worker files are rewritten as imports are. */
 import { chmodSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { resolveTool, root, runStep } from './steps.ts';
 
-const dist = path.join(root, 'dist');
+const dist = path.resolve(root, process.argv[2] ?? 'dist');
 
 /** `new URL('./lane-worker.ts', import.meta.url)` and its like: the compiler rewrites imports, not the addresses of worker files. */
 const workerAddress = /((?:new URL|import\.meta\.resolve)\(\s*)(['"])(\.{1,2}\/[^'"]+)\.ts\2/g;
@@ -17,7 +17,7 @@ function mendAddresses(file: string): void {
 }
 
 rmSync(dist, { recursive: true, force: true });
-const status = runStep({ name: 'build', args: [resolveTool('typescript/bin/tsc'), '-p', 'tsconfig.build.json'] });
+const status = runStep({ name: 'build', args: [resolveTool('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', dist] });
 if (status !== 0) process.exit(status);
 for (const file of globSync('**/*.js', { cwd: dist })) mendAddresses(path.join(dist, file));
 chmodSync(path.join(dist, 'cli/main.js'), 0o755);
