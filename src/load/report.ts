@@ -5,6 +5,7 @@ import type { Decision } from '../target/driver.ts';
 import { redactUrl } from '../target/registry.ts';
 import { writeNextCommand } from './command-text.ts';
 import type { Counts, LoadReport, RejectCause } from './options.ts';
+import { readPeakRss } from './peak-memory.ts';
 import type { ShardsEnd } from './run-shards.ts';
 import { parseRunPlan, type RunPlan } from './run-plan.ts';
 import type { Session } from './session.ts';
@@ -81,8 +82,7 @@ export function makeReport(ending: Ending): LoadReport {
     commits: sumCommits(tally),
     index: ending.index,
     lanes: session.run.lanes,
-    // process.resourceUsage().maxRSS is in kilobytes.
-    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    peakRssBytes: readPeakRss(),
     cpuMs,
     rowsPerCpuSecond: tally.read / cpuSeconds,
     decisions: [
@@ -134,7 +134,7 @@ export function reportNothingToDo(load: LedgerLoad, target: string): LoadReport 
     commits: { count: 0, p50Ms: 0, p95Ms: 0, p99Ms: 0, maxMs: 0 },
     index: undefined,
     lanes: 0,
-    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    peakRssBytes: readPeakRss(),
     cpuMs: 0,
     rowsPerCpuSecond: 0,
     decisions: [],

@@ -125,6 +125,7 @@ class TextFiles {
       tokenizer: format.createTokenizer(head, stretchLimits),
       maxRowBytes: format.maxRowBytes,
       from: start,
+      headBytes: start.offset - from.offset,
       reread: this.createReread(file),
       checkCancelled: createCancelCheck(name, options.signal),
     });

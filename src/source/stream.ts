@@ -84,6 +84,7 @@ class TextStream {
         tokenizer: format.createTokenizer(head, stretchLimits),
         maxRowBytes: format.maxRowBytes,
         from: start,
+        headBytes: start.offset - from.offset,
         reread: undefined,
         checkCancelled: createCancelCheck(name, options.signal),
       });

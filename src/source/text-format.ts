@@ -59,6 +59,8 @@ export interface Reading {
   readonly maxRowBytes: number;
   /** The place of the window's first byte. */
   readonly from: Position;
+  /** Bytes before it that hold no rows (byte order mark, header line); the first stretch counts them as its own. */
+  readonly headBytes: number;
   /** Reads bytes of the source again; undefined for a stream, whose bytes are kept instead. */
   readonly reread: ((offset: number, byteCount: number) => string) | undefined;
   /** Throws once the reading is to stop. */
@@ -68,6 +70,7 @@ export interface Reading {
 /** Yields the rows of a window from its first byte to its end. The arrays of a stretch are reused once the next one is asked for; its places are not. */
 export async function* readStretches(window: ByteWindow, reading: Reading): AsyncGenerator<Records, void, undefined> {
   let position = reading.from;
+  let { headBytes } = reading;
   let sinceBreath = 0;
   for (;;) {
     reading.checkCancelled();
@@ -83,7 +86,8 @@ export async function* readStretches(window: ByteWindow, reading: Reading): Asyn
     }
     const records = taken === 'too_long' ? await passLongRow(window, position, reading) : taken;
     try {
-      yield records;
+      yield headBytes === 0 ? records : { ...records, byteCount: records.byteCount + headBytes };
+      headBytes = 0;
     } finally {
       text.release(records.byteCount);
     }

@@ -115,6 +115,19 @@ test('a reader that holds a transaction during the load sees the table as it was
   assert.ok(Number(readCount()) > 900);
 });
 
+test('a load of a new file that was stopped goes on although the file has turned to WAL since and has readers', async (context) => {
+  const place = makePlace(context);
+  const options: LoadOptions = { ...place.options, shardBytes: 2_000, lanes: 1 };
+  assert.equal((await load({ ...options, maxRejects: 0 })).state, 'reject_limit');
+  runSql(place.target, 'PRAGMA journal_mode = WAL');
+  const reader = new DatabaseSync(place.target);
+  context.after(() => reader.close());
+  reader.exec('BEGIN; SELECT count(*) FROM people');
+  assert.equal((await resume({ in: options.to, maxRejects: 1_000, lockTimeoutMs: 300 })).state, 'done');
+  reader.exec('COMMIT');
+  await assertSettled(place.target, 'people');
+});
+
 for (const [what, bytes] of [
   ['a text file', 'This is a text, and long enough to be taken for a page of a database.\n'.repeat(50)],
   ['a file of zeros', '\0'.repeat(8192)],

@@ -168,28 +168,25 @@ for (const [index, one] of cases.entries()) {
     test(`${one.promise}: mode ${mode} in batches does what single rows would do`, async (context) => {
       const folder = makeFolder(context);
       const random = createRandom(index * 31 + mode.length);
-      const rows = Array.from({ length: 120 }, (_, row) => (one.makeRow ?? makePerson)(row, random));
+      const rows = Array.from({ length: 220 }, (_, row) => (one.makeRow ?? makePerson)(row, random));
       const table = one.table ?? 'people';
       const key = one.key ?? ['id'];
       const expected = path.join(folder, 'expected.db');
-      const found = path.join(folder, 'found.db');
       const input = path.join(folder, 'rows.jsonl');
       const counts = loadRowByRow(expected, { ddl: one.ddl, table, mode, key, rows });
-      runSql(found, ...one.ddl);
       writeFileSync(input, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
-      const report = await load({
-        from: input,
-        to: `sqlite:${found}`,
-        table,
-        mode,
-        key: mode === 'insert' || mode === 'replace' ? undefined : key,
-        maxBatchRows: 50,
-      });
-      assert.deepEqual(readTables(found), readTables(expected));
-      const { read, ...became } = report.counts;
-      assert.equal(read, rows.length);
-      assert.deepEqual(became, counts);
-      await assertSettled(found, table);
+      // Once with many small shards, and once with batches that fill whole statements.
+      for (const shardBytes of [600, 100_000]) {
+        const found = path.join(folder, `found-${shardBytes}.db`);
+        runSql(found, ...one.ddl);
+        const named = mode === 'insert' || mode === 'replace' ? undefined : key;
+        const report = await load({ from: input, to: `sqlite:${found}`, table, mode, key: named, shardBytes, lanes: 1 });
+        assert.deepEqual(readTables(found), readTables(expected));
+        const { read, ...became } = report.counts;
+        assert.equal(read, rows.length);
+        assert.deepEqual(became, counts);
+        await assertSettled(found, table);
+      }
     });
   }
 }

@@ -134,6 +134,7 @@ export async function readMemory(
       tokenizer,
       maxRowBytes,
       from: { offset: start, row: rows, line: lines },
+      headBytes: 0,
       reread: (offset, byteCount) => bytes.toString('utf8', offset, offset + byteCount),
       checkCancelled: () => undefined,
     });

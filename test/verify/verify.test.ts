@@ -80,6 +80,31 @@ test('loads into the same table add up, also upserts, skips and what was there b
   assert.equal(report.loads.length, 2);
 });
 
+test('loads by different keys are counted, and their digests are not mixed', async (context) => {
+  const target = path.join(makeFolder(context), 'target.db');
+  runSql(target, 'CREATE TABLE people (id INTEGER PRIMARY KEY, mail TEXT NOT NULL UNIQUE)');
+  const options = { to: `sqlite:${target}`, table: 'people', mode: 'upsert' } as const;
+  await load({
+    ...options,
+    from: [
+      { id: 1, mail: 'a' },
+      { id: 2, mail: 'b' },
+    ],
+    key: ['id'],
+  });
+  await load({
+    ...options,
+    from: [
+      { id: 7, mail: 'b' },
+      { id: 3, mail: 'c' },
+    ],
+    key: ['mail'],
+  });
+  const report = await verify({ in: options.to });
+  assert.equal(report.isOk, true, JSON.stringify(report.checks));
+  assert.ok(report.checks.some(({ name, found }) => name === 'rows in the table' && found === '3'));
+});
+
 test('an unfinished load, an index that is not back and counts that do not add up are named', async (context) => {
   const { target, options } = await makeLoaded(context);
   runSql(target, `UPDATE sluice_shards SET state = 'waiting' WHERE shard = 0`);

@@ -21,15 +21,16 @@ export function runStatements(link: SqliteFile, statements: readonly Statement[]
   });
 }
 
-/** Sets the journal that the plan chose; `TRUNCATE` counts for one connection, WAL for the file. */
+/** Sets the journal that the plan chose; `TRUNCATE` counts for one connection, WAL for the file. Even to ask for the journal takes a lock, so all of it waits. */
 export async function setJournal(link: SqliteFile, plan: TablePlan): Promise<void> {
-  const wait = { lockTimeoutMs: link.lockTimeoutMs };
-  // A file that was fresh when the load was planned may have turned to WAL since, with readers who keep it there.
-  if (plan.settings['journal'] === 'truncate' && (readJournal(link) !== 'wal' || isFreshFile(link))) {
-    if (isFreshFile(link)) link.db.exec(`PRAGMA page_size = ${String(Number(plan.settings['pageSize']))}`);
-    await waitForLock(link.file, wait, () => link.db.exec('PRAGMA journal_mode = TRUNCATE'));
-  }
-  link.db.exec('PRAGMA synchronous = FULL');
+  await waitForLock(link.file, { lockTimeoutMs: link.lockTimeoutMs }, () => {
+    // A file that was fresh when the load was planned may have turned to WAL since, with readers who keep it there.
+    if (plan.settings['journal'] === 'truncate' && (readJournal(link) !== 'wal' || isFreshFile(link))) {
+      if (isFreshFile(link)) link.db.exec(`PRAGMA page_size = ${String(Number(plan.settings['pageSize']))}`);
+      link.db.exec('PRAGMA journal_mode = TRUNCATE');
+    }
+    link.db.exec('PRAGMA synchronous = FULL');
+  });
 }
 
 function readJournal(link: SqliteFile): string {
@@ -61,15 +62,21 @@ export async function finishLoad(
   load: { readonly id: string; readonly plan: TablePlan; readonly isComplete: boolean },
 ): Promise<readonly Decision[]> {
   const decisions: Decision[] = [];
-  const deferred = link.db.prepare('SELECT name, ddl FROM sluice_deferred_indexes WHERE load = ? ORDER BY name').all(load.id);
-  for (const row of deferred) {
-    await restoreIndex(link, load.id, { name: String(row['name']), ddl: String(row['ddl']) });
-    decisions.push({ what: 'index restored', choice: String(row['name']), why: 'it was dropped for the load' });
+  for (const index of await listDeferred(link, load.id)) {
+    await restoreIndex(link, load.id, index);
+    decisions.push({ what: 'index restored', choice: index.name, why: 'it was dropped for the load' });
   }
   if (!load.isComplete) return decisions;
   if (load.plan.mode === 'replace') await publishTable(link, load.plan);
   if (load.plan.settings['journal'] === 'truncate') decisions.push(await turnToWal(link));
   return decisions;
+}
+
+async function listDeferred(link: SqliteFile, load: string): Promise<readonly { readonly name: string; readonly ddl: string }[]> {
+  const rows = await waitForLock(link.file, { lockTimeoutMs: link.lockTimeoutMs }, () =>
+    prepareOnce(link, 'SELECT name, ddl FROM sluice_deferred_indexes WHERE load = ? ORDER BY name').all(load),
+  );
+  return rows.map((row) => ({ name: String(row['name']), ddl: String(row['ddl']) }));
 }
 
 async function restoreIndex(link: SqliteFile, load: string, index: { readonly name: string; readonly ddl: string }): Promise<void> {

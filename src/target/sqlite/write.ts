@@ -191,29 +191,19 @@ function toParameter(value: Scalar): Parameter {
 /** Upsert and skip: the keys already there are looked up first, so that every row is counted for what it became. */
 function writeKnownBlock(run: Run, from: number, to: number): void {
   const known = findStored(run, from, to);
-  if (run.plan.mode === 'skip' && known.size > 0) {
-    for (let row = from; row < to; row++) {
-      if (known.has(row)) run.outcome.skipped++;
-      else writeRow(run, row);
-    }
-    return;
-  }
   addRepeated(run, known, { from, to });
-  if (run.plan.mode === 'skip' && known.size > 0) {
-    // The first row with a key may be refused, and then the second one is not there yet.
-    writeSingly(run, from, to);
-    return;
-  }
   run.encoder.fill(run.parameters, from, to);
+  let changes: number;
   try {
-    insertMany(run, to - from).run(...run.parameters);
+    changes = Number(insertMany(run, to - from).run(...run.parameters).changes);
   } catch (error) {
     if (toRefusal(error) === undefined) throw error;
     if (!run.link.db.isTransaction) throw new RolledBackByBlock();
     writeSingly(run, from, to);
     return;
   }
-  run.outcome.written += to - from;
+  run.outcome.written += changes;
+  run.outcome.skipped += to - from - changes;
   for (let row = from; row < to; row++) if (!known.has(row)) countAdded(run, row, row + 1);
 }
 
