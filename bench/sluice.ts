@@ -6,7 +6,8 @@ import process from 'node:process';
 
 type Library = typeof import('../src/index.ts');
 
-const folder = path.join(import.meta.dirname, '.dist');
+/** Beside dist/, since the command line looks for the package's version two folders up. */
+const folder = path.join(import.meta.dirname, '../.bench-build');
 
 /** The compiled command line. */
 export const cliFile: string = path.join(folder, 'cli/main.js');
