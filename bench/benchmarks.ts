@@ -120,7 +120,7 @@ export const benchmarks: readonly Benchmark[] = [
   },
   {
     name: 'rss',
-    entries: [100_000, million, 10 * million].map((rows) => ({ key: `csv ${rows}`, trial: 'sluice-csv', rows })),
+    entries: [100_000, million, 10 * million].map((rows) => ({ key: `csv ${rows}`, trial: 'cli-csv', rows })),
     bars: [
       { what: 'peak memory, 10⁷ small CSV rows', sluice: (of) => get(of, 'csv 10000000').peakRssMb, bar: { atMost: 220 }, unit: 'MB' },
       {
@@ -142,7 +142,7 @@ export const benchmarks: readonly Benchmark[] = [
   {
     name: 'rss-vectors',
     isHeavy: true,
-    entries: [{ key: 'sluice', trial: 'sluice-vectors', rows: million }],
+    entries: [{ key: 'sluice', trial: 'cli-vectors', rows: million }],
     bars: [{ what: 'peak memory, 10⁶ × 384-d JSONL', sluice: (of) => get(of, 'sluice').peakRssMb, bar: { atMost: 300 }, unit: 'MB' }],
   },
   {

@@ -1,6 +1,7 @@
 /** The trials of sluice itself: the same inputs and the same work as the limits, by the public library, with ledger and checks on. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -132,11 +133,29 @@ async function awaitCommitted(target: string, rows: number): Promise<number> {
   }
 }
 
+/** The command line in a process of its own, as a user runs it: its peak memory holds nothing of the benchmark. */
+function runCli(recipe: RecipeName): Trial {
+  return {
+    provide: (rows) => void provideData(recipe, rows),
+    run: async (rows, folder) => {
+      const database = path.join(folder, 'sluice.db');
+      const reportFile = path.join(folder, 'report.json');
+      const where = ['--to', `sqlite:${database}`, '--table', 'rows', '--key', 'id', '--lanes', String(lanes), '--index', 'none'];
+      const args = [cliFile, 'load', provideData(recipe, rows), ...where, '--progress', 'none', '--report', reportFile];
+      const times = await measure(async () => void (await once(spawn(process.execPath, args, { stdio: 'ignore' }), 'exit')));
+      const { peakRssBytes } = JSON.parse(readFileSync(reportFile, 'utf8')) as LoadReport;
+      return { rows: countRows(database, 'rows', rows), ...times, peakRssBytes, settings: { lanes }, figures: {} };
+    },
+  };
+}
+
 /** The trials of sluice but those of the index. */
 export const sluiceTrials: Readonly<Record<string, Trial>> = {
   'sluice-csv': loadOf('csv', plain),
   'sluice-jsonl': loadOf('jsonl', plain),
   'sluice-vectors': loadOf('vectors', plain),
+  'cli-csv': runCli('csv'),
+  'cli-vectors': runCli('vectors'),
   'sluice-memory': fromMemory,
   'sluice-wordnet': wordnet,
   'sluice-warm-cache': warmCache,
