@@ -40,7 +40,7 @@ const loadGroups = [targetGroup, sourceGroup, columnGroup, embedGroup, speedGrou
 const loadArgument = { argument: '[load]', usage: '[load]', argumentHelp: 'id or label of a load (default: the newest that fits)' };
 const fromArgument = { argument: '[from...]', usage: '<from...>', argumentHelp: 'files to read, or - for stdin' };
 const streamOption = { flags: '--from <path>', description: 'the rows of a stream again, from the start; - for stdin' };
-const mendedOption = { flags: '--from <path>', description: 'mended rows as JSON lines, instead of those that were kept' };
+const mendedOption = { flags: '--from <path>', description: 'mended rows (JSON lines or CSV, by name), not those that were kept' };
 
 export const commands: readonly CommandSpec[] = [
   {

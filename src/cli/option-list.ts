@@ -64,7 +64,7 @@ export const embedGroup: OptionGroup = {
     { flags: '--with <embedder>', description: 'hash or mock' },
     { flags: '--dimensions <count>', description: 'numbers in a vector (default: 384 for hash)' },
     { flags: '--seed <number>', description: 'mock: another seed, other vectors' },
-    { flags: '--into <column>', description: 'the column for the vectors (default: <column>_vector)' },
+    { flags: '--into <column>', description: 'the column for the vectors (default: vector)' },
     { flags: '--empty-text <policy>', description: 'a row without text: reject or null (default: reject)' },
     { flags: '--document-prefix <text>', description: 'put before each text that is stored' },
     { flags: '--query-prefix <text>', description: 'put before each text that is searched for' },
@@ -87,7 +87,7 @@ export const speedGroup: OptionGroup = {
   options: [
     lanesOption,
     { flags: '--batch-bytes <size>', description: 'a batch is written above this size (default: 8MiB)' },
-    { flags: '--batch-rows <count>', description: 'or above this many rows (default: 100,000)' },
+    { flags: '--batch-rows <count>', description: 'or above this many rows (default: 32,768)' },
     lockTimeoutOption,
   ],
 };

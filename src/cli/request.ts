@@ -70,7 +70,7 @@ const sourceShape = {
   delimiter: read(parseByte, 'one character of ASCII; "tab" for a tab'),
   quote: read((text) => (text === '' ? '' : parseByte(text)), 'one character of ASCII, or "" for none'),
   null: anyText,
-  maxRowBytes: size('1', '512MiB'),
+  maxRowBytes: size('1', '256MiB'),
 };
 const loadShape = {
   to: databaseOf('--to'),

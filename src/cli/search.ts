@@ -66,6 +66,6 @@ function layoutAccount(result: SearchResult, isExplained: boolean): readonly str
 }
 
 function describeRecall({ recall, k, queries, way }: Recall): string {
-  const measured = `recall@${k}: ${recall.toFixed(3)}, measured with ${formatCountOf(queries, 'query', 'queries')}`;
+  const measured = `recall@${k} ${recall.toFixed(2)} over ${formatCountOf(queries, 'query', 'queries')}`;
   return way === 'exact' ? `${measured}; every row was compared, nothing can be missed` : measured;
 }

@@ -34,7 +34,8 @@ export function openTerminal(env: Environment = process.env): Terminal {
 function openOutput(stream: NodeJS.WriteStream, env: Environment): Output {
   let failure: NodeJS.ErrnoException | undefined;
   stream.on('error', (error: NodeJS.ErrnoException) => (failure ??= error));
-  const isTerminal = stream.isTTY && env['TERM'] !== 'dumb';
+  // Off a terminal `isTTY` is undefined, which picocolors would take as leave to decide by itself: it colours wherever CI is set.
+  const isTerminal = Boolean(stream.isTTY) && env['TERM'] !== 'dumb';
   return {
     isTerminal,
     colors: picocolors.createColors(hasColors(isTerminal, env)),

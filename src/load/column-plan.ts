@@ -39,10 +39,30 @@ function readOverrides(options: LoadOptions, metric: Metric, into: string | unde
   };
 }
 
+/**
+ * Fields that a type is given for though no sampled row has them. Objects may hold them further on; the header line of delimited text would name them.
+ */
+function listUnsampled({ types = {}, map = {} }: LoadOptions, { fields, stretches }: Sample): readonly string[] {
+  if (stretches.length === 0 || stretches.some(({ kind }) => kind !== 'values')) return [];
+  return Object.keys(types).filter((name) => !fields.includes(name) && !Object.hasOwn(map, name));
+}
+
+function describeIgnored(fields: readonly string[]): readonly string[] {
+  return fields.length > 0 ? [`Fields that no column takes: ${fields.join(', ')}.`] : [];
+}
+
+function describeUnsampled(fields: readonly string[]): readonly string[] {
+  return fields.length > 0
+    ? [`Fields that no sampled row has; they are columns because a type is given for them: ${fields.join(', ')}.`]
+    : [];
+}
+
 /** Plans the columns. Problems are collected, not thrown. @throws SLUICE_EMBEDDER_UNKNOWN */
-export async function planColumns(options: LoadOptions, sample: Sample, description: TableDescription | undefined): Promise<ColumnPlan> {
+export async function planColumns(options: LoadOptions, sampled: Sample, description: TableDescription | undefined): Promise<ColumnPlan> {
   const metric = options.index?.metric ?? defaultMetric;
-  const into = options.embed === undefined ? undefined : nameVector(options.embed, sample);
+  const into = options.embed === undefined ? undefined : nameVector(options.embed, sampled);
+  const unsampled = listUnsampled(options, sampled).filter((name) => name !== into);
+  const sample: Sample = { ...sampled, fields: [...sampled.fields, ...unsampled] };
   const overrides = readOverrides(options, metric, into);
   const proposal = description === undefined ? inferSchema(sample, overrides) : fitSchema(description, sample, overrides);
   const embedded =
@@ -66,7 +86,7 @@ export async function planColumns(options: LoadOptions, sample: Sample, descript
     ignoredFields: proposal.ignoredFields,
     embed: embedded?.plan,
     index: indexed === undefined ? undefined : { column: indexed.name, metric, build: options.index?.build ?? 'auto' },
-    warnings: proposal.ignoredFields.length > 0 ? [`Fields that no column takes: ${proposal.ignoredFields.join(', ')}.`] : [],
+    warnings: [...describeIgnored(proposal.ignoredFields), ...describeUnsampled(unsampled)],
     problems: [...proposal.problems, ...(embedded?.problems ?? [])],
   };
 }

@@ -12,7 +12,8 @@ export function writeNextCommand(load: Pick<LedgerLoad, 'load' | 'state' | 'open
   return load.openRejects > 0 ? `${writeCommand('rejects', target, load.load)} --summary` : writeCommand('verify', target, load.load);
 }
 
-function writeCommand(verb: string, target: string, load: string): string {
+/** A command about one load of a target. */
+export function writeCommand(verb: string, target: string, load: string): string {
   return `sluice ${verb} --in ${quoteArgument(hidePassword(target))} ${quoteArgument(load)}`;
 }
 

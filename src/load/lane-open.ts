@@ -5,6 +5,7 @@ import type { EmbedStage } from '../embed/embedder.ts';
 import type { Source } from '../source/source.ts';
 import { connect } from '../target/registry.ts';
 import type { Claim, Connection } from '../target/driver.ts';
+import { watchFields } from './field-watch.ts';
 import { createNewsroom, type LaneNews } from './lane-news.ts';
 import type { RunPlan } from './run-plan.ts';
 import { runShard, type Clock, type Lane, type ShardEnd } from './shard.ts';
@@ -26,6 +27,7 @@ export interface LaneRequest {
 }
 
 export interface OpenLane {
+  /** Runs a shard; one that is handed over earlier comes first. */
   run(claim: Claim, place: number): Promise<ShardEnd>;
   close(): Promise<void>;
 }
@@ -61,7 +63,7 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
   const link = createLink(request);
   const stage = await openStage(request);
   const shared: Omit<Lane, 'turn'> = {
-    source: request.source,
+    source: watchFields(request.source, plan, (message) => request.tell({ kind: 'warning', message })),
     columns: plan.table.columns,
     builder: createBatchBuilder(plan.table.columns),
     limits: { maxBatchBytes: plan.maxBatchBytes, maxBatchRows: plan.maxBatchRows, maxRejectBytes },
@@ -77,8 +79,17 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
     aborting: request.aborting,
     ...(request.breathe === undefined ? {} : { breathe: request.breathe }),
   };
+  let last: Promise<unknown> = Promise.resolve();
   return {
-    run: (claim, place) => runShard(claim, { ...shared, turn: request.turns.at(place) }),
+    run: (claim, place) => {
+      const run = last.then(() => runShard(claim, { ...shared, turn: request.turns.at(place) }));
+      // How a run failed is for its own caller to hear; the next one only waits until the lane is free.
+      last = run.then(
+        () => undefined,
+        () => undefined,
+      );
+      return run;
+    },
     close: async () => {
       await link.close();
       await stage?.close();

@@ -8,6 +8,7 @@ import type { Source } from '../source/source.ts';
 import type { Connection, TablePlan } from '../target/driver.ts';
 import { connect, redactUrl } from '../target/registry.ts';
 import { planColumns, type ColumnPlan } from './column-plan.ts';
+import { writeResumeCommand } from './command-text.ts';
 import { fingerprintLoad } from './fingerprint.ts';
 import { chooseSizes, type Sizes } from './lane-size.ts';
 import { checkOptions } from './option-check.ts';
@@ -147,7 +148,7 @@ function toRunPlan({ options, source, columns, sizes, table }: Parts, fields: re
     maxRejects: options.maxRejects ?? defaultMaxRejects,
     keeping: { keepsRows: options.rejectsWithoutRows !== true, maxBytes: maxRejectRawBytes },
     isOrdered: sizes.isOrdered,
-    decisions: [...table.decisions, ...sizes.decisions],
+    decisions: [...table.decisions, ...sizes.decisions, ...columns.warnings.map((choice) => ({ what: 'warning', choice, why: '' }))],
     guarantee: describeGuarantee(source, options),
   };
 }
@@ -183,7 +184,7 @@ function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): L
     maxBatchBytes: sizes.maxBatchBytes,
     maxBatchRows: sizes.maxBatchRows,
     isOrdered: sizes.isOrdered,
-    decisions: run.decisions,
+    decisions: [...table.decisions, ...sizes.decisions],
     warnings: columns.warnings,
     problems: [...columns.problems, ...table.problems, ...(earlier?.what === 'refused' ? [earlier.why] : [])],
     earlier: earlier === undefined ? undefined : { load: earlier.load.load, state: earlier.load.state, what: earlier.what },
@@ -268,7 +269,7 @@ async function findUnfinished({ options, source, connection }: EarlierRequest): 
   return {
     load: open,
     what: 'refused',
-    why: `Load ${open.load} of ${source.name} into ${options.table} is unfinished, and the file or the options differ from then: finish it with "sluice resume ${open.load}", or begin anew with --again.`,
+    why: `Load ${open.load} of ${source.name} into ${options.table} is unfinished, and the file or the options differ from then: finish it with "${writeResumeCommand(options.to, open.load)}", or begin anew with --again.`,
   };
 }
 

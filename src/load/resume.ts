@@ -4,11 +4,14 @@ import { SluiceError } from '../errors.ts';
 import { adoptRejects } from '../ledger/statements.ts';
 import { findByFingerprint, readLoads, type LedgerLoad } from '../ledger/reading.ts';
 import { countRetryable, readRejects } from '../ledger/rejects.ts';
+import { findByExtension } from '../source/formats.ts';
 import { openSource } from '../source/open.ts';
-import type { Source, SourceInput } from '../source/source.ts';
+import type { Sample, Source, SourceInput } from '../source/source.ts';
 import type { Connection, TablePlan } from '../target/driver.ts';
 import { connect } from '../target/registry.ts';
 import { runSession } from './load.ts';
+import { writeCommand } from './command-text.ts';
+import { fingerprintLoad } from './fingerprint.ts';
 import type { LoadReport, ResumeOptions } from './options.ts';
 import { nameLoad, refuseProblems } from './plan.ts';
 import { reportNothingToDo } from './report.ts';
@@ -18,7 +21,10 @@ import { beginSession, chooseLoad, resumeSession, type Entry } from './session.t
 
 /** Options of {@link retry}. */
 export interface RetryOptions extends ResumeOptions {
-  /** A file with the mended rows, in the format of the load's source; the rows that the ledger kept by default. */
+  /**
+   * A file with the mended rows, in the format that its name tells, else in that of the load's source; the rows that the ledger kept by default.
+   * The same file is not loaded twice.
+   */
   readonly from?: string | undefined;
 }
 
@@ -57,43 +63,102 @@ export async function resume(options: ResumeOptions): Promise<LoadReport> {
  * @throws SLUICE_LOAD_UNKNOWN; SLUICE_USAGE when the ledger kept no rows to retry; SLUICE_PLAN_REFUSED when the table no longer takes them
  */
 export async function retry(options: RetryOptions): Promise<LoadReport> {
-  const { parent, unfinished, retryable } = await withConnection(options, async (connection) => {
+  const { parent, retries, retryable } = await withConnection(options, async (connection) => {
     const found = await chooseRejected(connection, options.load);
-    const children = (await readLoads(connection, found.table)).filter((load) => load.parent === found.load && load.state !== 'done');
-    return { parent: found, unfinished: children.at(-1), retryable: await countRetryable(connection, found.load) };
+    const children = (await readLoads(connection, found.table)).filter((load) => load.parent !== undefined);
+    return { parent: found, retries: children, retryable: await countRetryable(connection, found.load) };
   });
+  const unfinished = retries.findLast((load) => load.parent === parent.load && load.state !== 'done');
   if (unfinished !== undefined) return resume({ ...options, load: unfinished.load });
+  // Mended rows may come in several files, so a file is loaded even when another one has taken over the refused rows.
+  if (options.from !== undefined) return retryMended({ ...options, from: options.from }, parent, retries);
   if (parent.openRejects === 0) return reportNothingToDo(parent, options.in);
-  if (retryable === 0 && options.from === undefined) throw nothingKept(parent);
-  return retryAnew(options, parent);
+  if (retryable === 0) throw nothingKept(parent, options.in);
+  return retryKept(options, parent);
 }
 
-function nothingKept({ load, openRejects: count }: LedgerLoad): SluiceError {
+function nothingKept({ load, openRejects: count }: LedgerLoad, target: string): SluiceError {
   return new SluiceError(
     'SLUICE_USAGE',
     `None of the ${String(count)} refused rows of load ${load} can be tried again as it is: they could not be read, or were not kept whole.`,
     {
-      hint: `Mend them in a file and load that: sluice retry ${load} --from mended.file`,
+      hint: `Mend them in a file and load that: ${writeCommand('retry', target, load)} --from mended.jsonl`,
     },
   );
 }
 
-async function retryAnew(options: RetryOptions, parent: LedgerLoad): Promise<LoadReport> {
-  const child = nameLoad();
+async function retryKept(options: RetryOptions, parent: LedgerLoad): Promise<LoadReport> {
   const stored = parseRunPlan(parent.plan, parent.load);
-  const { table, earlierCount } = await withConnection(options, (connection) => planRetry(connection, { parent, child, stored }));
-  refuseProblems(table);
-  const rejects = { parent: parent.load, child, run: { ...stored, sourceOptions: childOptions(stored) } };
-  const source = options.from === undefined ? await openRejects(options.in, rejects) : await openSource(options.from, stored.sourceOptions);
+  const child = nameLoad();
+  const run = { ...stored, sourceOptions: childOptions(stored), decisions: [] };
+  const source = await openRejects(options.in, { parent: parent.load, child, run });
+  return runRetry({ options, parent, child, source, run });
+}
+
+async function retryMended(
+  options: RetryOptions & { readonly from: string },
+  parent: LedgerLoad,
+  retries: readonly LedgerLoad[],
+): Promise<LoadReport> {
+  const stored = parseRunPlan(parent.plan, parent.load);
+  const child = nameLoad();
+  const source = await openSource(options.from, mendedOptions(options.from, stored));
+  const mended = await fingerprintLoad({ from: options.from, to: options.in, table: parent.table }, source.descriptor, child);
+  const earlier = retries.findLast((load) => parseRunPlan(load.plan, load.load).mended === mended);
+  if (earlier !== undefined) {
+    await source.close();
+    return earlier.state === 'done' ? reportNothingToDo(earlier, options.in) : resume({ ...options, load: earlier.load });
+  }
+  const { fields } = await sampleMended(source, stored, parent);
+  const settled = `the ${String(parent.openRejects)} open rejects of load ${parent.load}, whichever of them the file holds`;
+  const decisions = [{ what: 'takes over', choice: settled, why: 'mended rows do not say where they stood' }];
+  return runRetry({ options, parent, child, source, run: { ...stored, format: source.format, fields, decisions, mended } });
+}
+
+/** A file without a single field of the load, such as what `sluice rejects` prints, would become rows of nulls. */
+async function sampleMended(source: Source, { table }: RunPlan, parent: LedgerLoad): Promise<Sample> {
   try {
+    const sample = await source.sample();
+    const wanted = table.columns.filter((column) => column.isEmbedded !== true).map((column) => column.field);
+    if (wanted.some((field) => sample.fields.includes(field)) || sample.fields.length === 0) return sample;
+    throw new SluiceError('SLUICE_USAGE', `${source.name} has none of the fields of load ${parent.load}: ${wanted.join(', ')}.`, {
+      hint: 'Write the mended rows as the load had them; the member raw of what sluice rejects prints is such a row.',
+    });
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** A mended file may have a format of its own, told by its name; how the load's format was read says nothing about it then. */
+function mendedOptions(from: string, { format, sourceOptions }: RunPlan): RunPlan['sourceOptions'] {
+  const named = findByExtension(from) ?? (format === 'objects' ? 'jsonl' : format);
+  return named === format ? sourceOptions : { format: named, maxRowBytes: sourceOptions.maxRowBytes };
+}
+
+interface Retry {
+  readonly options: RetryOptions;
+  readonly parent: LedgerLoad;
+  readonly child: string;
+  readonly source: Source;
+  readonly run: RunPlan;
+}
+
+/** Enters the retry as a load of its own and runs it; closes the source. */
+async function runRetry({ options, parent, child, source, run: stored }: Retry): Promise<LoadReport> {
+  try {
+    const { table, earlierCount } = await withConnection(options, (connection) => planRetry(connection, { parent, child, stored }));
+    refuseProblems(table);
     const run: RunPlan = {
       ...stored,
       table,
       source: source.descriptor,
       sourceName: source.name,
-      sourceOptions: source.descriptor?.options ?? rejects.run.sourceOptions,
+      sourceOptions: source.descriptor?.options ?? stored.sourceOptions,
       totalBytes: source.byteCount,
       lanes: 1,
+      // Those of the first load spoke of the table as it was then.
+      decisions: [...table.decisions, ...stored.decisions],
       ...(options.maxRejects === undefined ? {} : { maxRejects: options.maxRejects }),
     };
     const entry: Entry = { load: child, run, source, fingerprint: nameRetry(parent), earlierCount };

@@ -47,6 +47,8 @@ export interface RunPlan {
   readonly isOrdered: boolean;
   readonly decisions: readonly Decision[];
   readonly guarantee: string;
+  /** Of a retry of mended rows: the fingerprint of their file, which is not loaded twice. */
+  readonly mended?: string | undefined;
 }
 
 /** The plan that a load's ledger row holds. */

@@ -102,7 +102,8 @@ async function driveLanes(watch: Watch, pool: LanePool): Promise<void> {
   const places = createPlaces(claims);
   const failures: unknown[] = [];
   await Promise.all(
-    pool.lanes.map(async (lane) => {
+    // Twice over the lanes: while a lane runs a shard it holds the next one, so that it need not ask and wait in between.
+    [...pool.lanes, ...pool.lanes].map(async (lane) => {
       try {
         await driveLane(lane, { next: places, turns: pool.turns, signal: stop.signal });
       } catch (error) {

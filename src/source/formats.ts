@@ -48,7 +48,8 @@ function findEntry(name: string): FormatEntry | undefined {
   return Object.hasOwn(formats, known) ? formats[known] : undefined;
 }
 
-function findByExtension(name: string): string | undefined {
+/** The format that the name of a file tells by its ending. */
+export function findByExtension(name: string): string | undefined {
   const extension = extname(name).toLowerCase();
   return formatNames.find((format) => formats[format]!.extensions.includes(extension));
 }

@@ -25,6 +25,12 @@ export interface SqliteFile {
 /** The file that an `sqlite:` URL names; `sqlite:library.db`, `sqlite:/abs/x.db`, `sqlite:///abs/x.db`. */
 export function parseSqliteUrl(url: string): string {
   const rest = url.slice(url.indexOf(':') + 1).replace(/^\/\/(?=\/)/u, '');
+  if (rest.startsWith('//')) {
+    // What follows two slashes is a host to one reader and a relative path to the next; taken as a path it would be in the root folder.
+    throw new SluiceError('SLUICE_USAGE', `The target ${url} names a host, and an SQLite database is a file.`, {
+      hint: 'Write it as sqlite:library.db or sqlite:/data/library.db.',
+    });
+  }
   const [path = '', query] = rest.split('?', 2);
   if (path === '' || path === ':memory:') {
     throw new SluiceError('SLUICE_USAGE', `The target ${url} names no file.`, {
@@ -33,7 +39,7 @@ export function parseSqliteUrl(url: string): string {
   }
   if (query !== undefined && query !== '') {
     throw new SluiceError('SLUICE_USAGE', `The target ${url} has options after "?", which sqlite: does not take.`, {
-      hint: 'Leave them out.',
+      hint: 'Leave them out; a question mark in the name of a file is written %3F.',
     });
   }
   return resolve(decodePath(path));

@@ -117,7 +117,9 @@ function findSlowness({ link, table }: Scan, { file, changed }: UsableIndex): st
   if (!isIndexWorthwhile(rows, table.dimensions)) return `${String(rows)} × ${String(table.dimensions)} are scanned as quickly`;
   const highest = readRows(prepareRows(link, `SELECT max(${table.rowid ?? 'NULL'}) FROM ${quoteIdentifier(table.name)}`))[0]?.[0];
   const newer = typeof highest === 'bigint' && highest > BigInt(boundary) ? Number(highest - BigInt(boundary)) : 0;
-  return changed.size + newer > rows * maxChangedShare ? 'too many rows changed since the index was built; update it' : undefined;
+  return changed.size + newer > rows * maxChangedShare
+    ? "too many rows changed since the index was built, or are equal and can't be reached in it"
+    : undefined;
 }
 
 /** Candidates of the graph beyond k, because it holds vectors in half precision and rows may have changed: 32 for k = 10, more gave no better recall. */
@@ -167,7 +169,11 @@ function explainIndex({ file, changed }: UsableIndex): readonly Decision[] {
     { what: 'newer rows', choice: 'scanned exactly', why: `rows above row id ${boundary} are not in the index` },
   ];
   if (changed.size > 0)
-    explain.push({ what: 'changed rows', choice: 'scanned exactly', why: `${String(changed.size)} changed since the index was built` });
+    explain.push({
+      what: 'changed rows',
+      choice: 'scanned exactly',
+      why: `${String(changed.size)} changed since the index was built, or can't be reached in it`,
+    });
   return explain;
 }
 
