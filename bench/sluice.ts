@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import type * as library from '../src/index.ts';
 
-type Library = typeof import('../src/index.ts');
+type Library = typeof library;
 
 /** Beside dist/, since the command line looks for the package's version two folders up. */
 const folder = path.join(import.meta.dirname, '../.bench-build');

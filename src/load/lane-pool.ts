@@ -92,6 +92,12 @@ async function openLocal(request: PoolRequest, turns: Turns): Promise<PoolLane> 
   };
 }
 
+/** A thread inherits the flags of its process; one that speaks of the caller's own script (`--input-type`) would keep it from starting. */
+function chooseFlags(): { readonly execArgv?: string[] } {
+  const isForScript = process.execArgv.some((flag) => flag.startsWith('--input-type'));
+  return isForScript ? { execArgv: process.execArgv.filter((flag) => flag.includes('warning')) } : {};
+}
+
 interface Pending {
   resolve(end: ShardEnd): void;
   reject(error: unknown): void;
@@ -112,6 +118,7 @@ function startThread(request: PoolRequest, turns: Turns, index: number): PoolLan
   };
   const worker = new Worker(threadFile(), {
     workerData: data,
+    ...chooseFlags(),
     name: `sluice lane ${String(index)}`,
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
   });

@@ -92,11 +92,11 @@ export async function runSession(session: Session): Promise<LoadReport> {
 async function runStages(progressing: Progressing, enter: (phase: 'load' | 'index' | 'verify' | 'done') => void): Promise<LoadReport> {
   const { session, tally, meter } = progressing;
   enter('load');
-  const end: ShardsEnd = await runShards(session, tally, meter);
+  const rowsEnd: ShardsEnd = await runShards(session, tally, meter);
   const loaded = { ms: performance.now() - progressing.startedMs, cpu: process.cpuUsage(progressing.cpu) };
   enter('index');
-  const restored = await session.connection.finish(session.load, session.run.table, end === 'done');
-  const index = end === 'done' ? await buildLoadIndex(session, meter) : undefined;
+  const restored = await session.connection.finish(session.load, session.run.table, rowsEnd === 'done');
+  const { end, index } = await endWithIndex(progressing, rowsEnd);
   enter('verify');
   const verification = end === 'done' ? await verifyLoad(session) : undefined;
   await session.connection.transact([endLoad(session.load, end)]);
@@ -115,6 +115,17 @@ async function runStages(progressing: Progressing, enter: (phase: 'load' | 'inde
   };
   enter('done');
   return makeReport(ending);
+}
+
+/** Rows are all there when the index is built: a cancel during it leaves a load that a resume finishes by building it. */
+async function endWithIndex({ session, meter }: Progressing, rowsEnd: ShardsEnd): Promise<{ end: ShardsEnd; index: LoadReport['index'] }> {
+  if (rowsEnd !== 'done') return { end: rowsEnd, index: undefined };
+  try {
+    return { end: 'done', index: await buildLoadIndex(session, meter) };
+  } catch (error) {
+    if (session.signal?.aborted === true && isSluiceError(error, 'SLUICE_CANCELLED')) return { end: 'cancelled', index: undefined };
+    throw error;
+  }
 }
 
 async function readBack(session: Session): Promise<LedgerLoad> {

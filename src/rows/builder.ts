@@ -119,6 +119,7 @@ function openFill({ column, store, kind }: FilledStore, misfits: Misfits, rowCou
   return {
     values: kind === 'scalar' ? addChunk(store, rowCount) : [],
     isNullable: column.isNullable,
+    isGuessed: column.isGuessed === true,
     refuse: (row, unfit) => {
       if (!misfits.has(row)) misfits.set(row, { column, unfit });
     },

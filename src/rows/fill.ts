@@ -13,6 +13,8 @@ export interface ScalarFill {
   /** One place per row of the stretch, to be set. */
   readonly values: Scalar[];
   readonly isNullable: boolean;
+  /** The column's type was guessed from a sample. */
+  readonly isGuessed: boolean;
   /** Notes that a row of the stretch does not fit; its value is taken out with the whole row afterwards. */
   readonly refuse: (row: number, unfit: Unfit) => void;
 }

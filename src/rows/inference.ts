@@ -50,7 +50,7 @@ function proposeColumn({ name, field }: Selected, sample: Sample, given: TypeSpe
   const { why, ...inferred } = judgeEvidence(evidence);
   const spec = given ?? inferred;
   return {
-    column: { name, field, ...spec, isNullable: true },
+    column: { name, field, ...spec, isNullable: true, ...(given === undefined && spec.type === 'integer' ? { isGuessed: true } : {}) },
     note: { samples: evidence.samples, why: given === undefined ? why : 'given' },
   };
 }

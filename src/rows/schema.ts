@@ -20,6 +20,8 @@ export interface Column {
   readonly dimensions?: number;
   /** False: a missing or null value makes a reject. */
   readonly isNullable: boolean;
+  /** True where the type was guessed from a sample: a value that the guess would alter (a padded `00123` in an integer column) makes a reject. */
+  readonly isGuessed?: boolean;
   /** True for a vector that is compared by cosine: an all-zero vector makes a reject. */
   readonly needsNorm?: boolean;
   /** True for the vector column that the embedding stage fills; no field of the source is read for it. */

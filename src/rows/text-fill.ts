@@ -61,7 +61,11 @@ export function readTextValue(field: TextField, row: number): string | null {
 
 /** Fills a scalar column and answers the estimated bytes of what was added. */
 export function fillFromText(field: TextField, type: ScalarType, fill: ScalarFill): number {
-  if (type === 'integer') return fillIntegers(field, fill);
+  if (type === 'integer') {
+    const byteCount = fillIntegers(field, fill);
+    if (fill.isGuessed) refusePadded(field, fill);
+    return byteCount;
+  }
   if (type === 'real') return fillReals(field, fill);
   if (type === 'text') return fillTexts(field, fill);
   return fillParsed(field, textParsers[type], fill);
@@ -96,6 +100,26 @@ function fillIntegers(field: TextField, fill: ScalarFill): number {
     else setConverted(fill, row, parseInteger(readCell(field, cell)));
   }
   return rowCount * slotBytes;
+}
+
+const paddedNumber: Unfit = {
+  code: 'VALUE_INEXACT',
+  message:
+    'leading zeros, which the integer column guessed from the sample would drop; give the column its type (text, or integer to drop them)',
+};
+
+/** Zip codes and the like: a sample without leading zeros makes an integer column, and a padded number beyond it must not lose its zeros in silence. */
+function refusePadded({ records, index }: TextField, { values, refuse }: ScalarFill): void {
+  const { rowCount, fields, starts, ends, bytes } = records;
+  for (let row = 0, cell = index; row < rowCount; row++, cell += fields.length) {
+    const start = starts[cell] as number;
+    if (bytes[start] === 48 && (ends[cell] as number) - start > 1 && values[row] !== null && isDigit(bytes[start + 1] as number))
+      refuse(row, paddedNumber);
+  }
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 48 && byte <= 57;
 }
 
 /** Powers of ten that a double holds exactly. A quotient of two exact doubles is rounded once, so it is the nearest one (Clinger 1990). */

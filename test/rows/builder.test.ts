@@ -219,3 +219,16 @@ test('rows kept, rows refused and their order are those of a naive conversion, f
     { seed: chooseSeed(context), numRuns: 500 },
   );
 });
+
+test('a padded number does not lose its zeros in an integer column that was only guessed, and does in one that was asked for', () => {
+  const rows = [['12'], ['00123'], ['0'], ['-7']];
+  const guessed = createBatchBuilder([makeColumn('zip', 'integer', { isGuessed: true })]);
+  assert.deepEqual(
+    guessed.add(makeTextRecords(rows, { fields: ['zip'] })).map(({ code, row }) => [code, row]),
+    [['VALUE_INEXACT', 1]],
+  );
+  assert.deepEqual(batchRows(guessed.take()), [[12], [0], [-7]]);
+  const asked = createBatchBuilder([makeColumn('zip', 'integer')]);
+  assert.deepEqual(asked.add(makeTextRecords(rows, { fields: ['zip'] })), []);
+  assert.deepEqual(batchRows(asked.take()), [[12], [123], [0], [-7]]);
+});

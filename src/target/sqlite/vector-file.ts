@@ -8,7 +8,7 @@ import { createGraph, type HnswGraph, type HnswSettings } from './vector-hnsw.ts
 
 /** What a side file says of itself. Row ids are text: they have 64 bits. */
 export interface SideFileHeader {
-  readonly format: 1;
+  readonly format: 2;
   readonly table: string;
   readonly column: string;
   readonly metric: Metric;
@@ -89,13 +89,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Writes graph and trailer to a temporary path, down to the disk. `renameSync` then puts it in place. */
-export function writeSideFile(temporary: string, graph: HnswGraph, about: Omit<SideFileHeader, 'bytes' | 'crc' | 'format'>): void {
-  graph.save(temporary);
+/** Completes what usearch saved at a temporary path by the trailer, down to the disk. {@link placeSideFile} then puts it in place. */
+export function sealSideFile(temporary: string, about: Omit<SideFileHeader, 'bytes' | 'crc' | 'format'>): void {
   const handle = openSync(temporary, 'r+');
   try {
     const bytes = fstatSync(handle).size;
-    const header: SideFileHeader = { format: 1, ...about, bytes, crc: digestFile(handle, bytes) };
+    const header: SideFileHeader = { format: 2, ...about, bytes, crc: digestFile(handle, bytes) };
     const json = Buffer.from(JSON.stringify(header));
     const footer = Buffer.alloc(footerBytes);
     footer.writeUInt32LE(json.length, 0);
@@ -185,7 +184,7 @@ export function readHeader(path: string): SideFileHeader | NoSideFile {
     const json = length > maxHeaderBytes ? undefined : readAt(handle, size - footerBytes - length, length);
     if (json === undefined || crc32(json) !== footer.readUInt32LE(4)) return { problem: 'its file is damaged' };
     const header = JSON.parse(json.toString()) as SideFileHeader;
-    if (header.format !== 1) return { problem: 'its file has a format of another version of sluice' };
+    if (header.format !== 2) return { problem: 'its file has a format of another version of sluice' };
     const isWhole = header.bytes === size - footerBytes - length && digestFile(handle, header.bytes) === header.crc;
     return isWhole ? header : { problem: 'its file is damaged' };
   } finally {

@@ -33,8 +33,11 @@ const tables = [
   `CREATE TABLE IF NOT EXISTS sluice_index_canary (id TEXT NOT NULL)`,
 ];
 
-/** Selects the changed rows of an index; takes table and column. */
+/** Selects the rows that the index can't answer for, changed or left out; takes table and column. */
 export const changedRowsSql = `SELECT row FROM sluice_index_changes WHERE table_name = ? AND column_name = ?`;
+
+/** … those alone that triggers recorded. Rows that a build left out stand under its generation with a minus. */
+export const recordedRowsSql: string = `${changedRowsSql} AND generation > 0`;
 
 /** One index as the database knows it. */
 export interface Tracking {
@@ -145,7 +148,7 @@ function writeTracking(db: DatabaseSync, table: VectorTable, tracking: Tracking)
 /** What a finished build publishes. */
 export interface Publication {
   readonly tracking: Tracking;
-  /** Rows that usearch can't hold: searched as changed ones. */
+  /** Rows that usearch can't hold or can't reach: searched as changed ones. */
   readonly leftOut: readonly bigint[];
 }
 
@@ -173,7 +176,7 @@ export function publishTracking(
     tracking.generation,
   );
   const record = db.prepare('INSERT OR IGNORE INTO sluice_index_changes (table_name, column_name, generation, row) VALUES (?, ?, ?, ?)');
-  for (const row of leftOut) record.run(...owner, tracking.generation, row);
+  for (const row of leftOut) record.run(...owner, -tracking.generation, row);
   return 'published';
 }
 

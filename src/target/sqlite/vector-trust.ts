@@ -10,7 +10,7 @@ import { changedRowsSql, findGap, readTracking, type Tracking } from './vector-t
 export interface UsableIndex {
   readonly file: SideFile;
   readonly tracking: Tracking;
-  /** Rows at or below the boundary that changed since the build began. */
+  /** Rows at or below the boundary that changed since the build began, or that it left out. */
   readonly changed: ReadonlySet<bigint>;
 }
 
