@@ -95,7 +95,10 @@ class SqliteConnection implements Connection {
       });
     }
     const declaredTypes = plan.columns.map((column) => description.columns.find((found) => found.name === column.name)?.declaredType ?? '');
-    this.#begun = { writer: { link: this.#link, plan, settings: plan.settings as SqliteSettings, declaredTypes }, keeping };
+    this.#begun = {
+      writer: { link: this.#link, plan, settings: plan.settings as SqliteSettings, declaredTypes, inserts: new Map(), lookups: new Map() },
+      keeping,
+    };
   }
 
   async commit(unit: CommitUnit, options: CommitOptions = {}): Promise<Outcome> {
