@@ -86,8 +86,8 @@ export const speedGroup: OptionGroup = {
   title: 'Speed and memory:',
   options: [
     lanesOption,
-    { flags: '--batch-bytes <size>', description: 'a batch is written above this size (default: 8MiB)' },
-    { flags: '--batch-rows <count>', description: 'or above this many rows (default: 32,768)' },
+    { flags: '--batch-bytes <size>', description: 'a batch is written above this size (default: 6MiB)' },
+    { flags: '--batch-rows <count>', description: 'or above this many rows (default: 24,000)' },
     lockTimeoutOption,
   ],
 };

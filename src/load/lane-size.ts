@@ -9,7 +9,7 @@ const mebibyte = 1024 * 1024;
  * A batch is cut above this. Larger transactions are no faster, and rows that outlive the young generation cost memory and time:
  * 10⁷ CSV rows peaked at 330, 216 and 200 MB with 73,000, 33,000 and 24,000 rows a batch.
  */
-const defaultBatchBytes = 8 * mebibyte;
+const defaultBatchBytes = 6 * mebibyte;
 const defaultBatchRows = 24_000;
 
 /** Lanes beyond this only wait for the one writer. */

@@ -52,7 +52,7 @@ export interface LoadOptions extends SourceOptions {
   readonly index?: IndexOptions | undefined;
   /** Threads; 1 to 64; the cores of the machine, at most 4 for a target with one writer, by default. */
   readonly lanes?: number | undefined;
-  /** A batch is cut above this many bytes in memory; 8 MiB by default. */
+  /** A batch is cut above this many bytes in memory; 6 MiB by default. */
   readonly maxBatchBytes?: number | undefined;
   /** … or this many rows; 24,000 by default. */
   readonly maxBatchRows?: number | undefined;
