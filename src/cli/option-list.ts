@@ -87,7 +87,7 @@ export const speedGroup: OptionGroup = {
   options: [
     lanesOption,
     { flags: '--batch-bytes <size>', description: 'a batch is written above this size (default: 6MiB)' },
-    { flags: '--batch-rows <count>', description: 'or above this many rows (default: 24,000)' },
+    { flags: '--batch-rows <count>', description: 'or above this many rows (default: 20,000)' },
     lockTimeoutOption,
   ],
 };

@@ -54,7 +54,7 @@ export interface LoadOptions extends SourceOptions {
   readonly lanes?: number | undefined;
   /** A batch is cut above this many bytes in memory; 6 MiB by default. */
   readonly maxBatchBytes?: number | undefined;
-  /** … or this many rows; 24,000 by default. */
+  /** … or this many rows; 20,000 by default. */
   readonly maxBatchRows?: number | undefined;
   /** Bytes of a file that one lane takes at a time, 256 or more; about one batch of rows by default. A shard is never cut inside a row. */
   readonly shardBytes?: number | undefined;
