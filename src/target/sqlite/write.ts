@@ -55,7 +55,6 @@ interface Run extends TableWriter {
   readonly batch: Batch;
   readonly encoder: Encoder;
   readonly keys: readonly (readonly Scalar[])[];
-  readonly keyIndexes: readonly number[];
   readonly outcome: Written;
   readonly parameters: Parameter[];
 }
@@ -90,7 +89,6 @@ function openRun(writer: TableWriter, batch: Batch): Run {
     batch,
     encoder: createEncoder(batch, writer.declaredTypes),
     keys,
-    keyIndexes,
     outcome: { written: 0, skipped: 0, added: 0, digest: emptyDigest(), refused: new Map(), rowids: new Map() },
     parameters: Array.from({ length: writer.settings.rowsPerStatement * writer.plan.columns.length }, () => null),
   };
