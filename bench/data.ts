@@ -48,13 +48,13 @@ function makeName(random: () => number): string {
   return `${pick()}${pick()}${pick()} ${pick()}${pick()}`;
 }
 
-interface SmallRow {
+export interface SmallRow {
   readonly id: number;
   readonly name: string;
   readonly age: number;
 }
 
-function* makeSmallRows(count: number): Generator<SmallRow> {
+export function* makeSmallRows(count: number): Generator<SmallRow> {
   const random = createRandom(seed);
   for (let id = 1; id <= count; id++) yield { id, name: makeName(random), age: Math.floor(random() * 100) };
 }
@@ -72,12 +72,12 @@ export interface VectorRow {
   readonly vector: Float32Array;
 }
 
-/** Rows with a text of about 85 bytes and a 384-dimensional vector, one after another. */
-export function* makeVectorRows(count: number): Generator<VectorRow> {
+/** Rows with a text of about 85 bytes and a vector, one after another. */
+export function* makeVectorRows(count: number, dimensions = 384): Generator<VectorRow> {
   const random = createRandom(seed);
   for (let id = 1; id <= count; id++) {
     const text = Array.from({ length: 6 }, () => makeName(random)).join(' ');
-    yield { id, text, vector: makeVector(random, 384) };
+    yield { id, text, vector: makeVector(random, dimensions) };
   }
 }
 

@@ -4,16 +4,21 @@
  */
 import { registerHooks } from 'node:module';
 
-/** The one place where a commit updates the ledger, and what stands there instead. */
-const kept = 'run(writer, advanceShard(mark, counts)) !== 1';
-const left = 'false';
+/** The one place of each driver where a commit updates the ledger; `false` stands there instead. */
+const places: Readonly<Record<string, string>> = {
+  'target/sqlite/commit.js': 'run(writer, advanceShard(mark, counts)) !== 1',
+  'target/postgres/commit-transaction.js': '(await runStatement(link, mark, { signal })) !== 1',
+};
 
 registerHooks({
   load: (url, context, nextLoad) => {
     const loaded = nextLoad(url, context);
-    if (!url.endsWith('/target/sqlite/commit.js')) return loaded;
+    const place = Object.keys(places).find((ending) => url.endsWith(`/${ending}`));
+    if (place === undefined) return loaded;
+    const kept = places[place] ?? '';
     const source = String(loaded.source instanceof Uint8Array ? Buffer.from(loaded.source) : loaded.source);
-    if (!source.includes(kept)) throw new Error('src/target/sqlite/commit.ts no longer has the line that bench/ledger-off.ts replaces');
-    return { ...loaded, source: source.replace(kept, left) };
+    if (!source.includes(kept))
+      throw new Error(`src/${place.replace('.js', '.ts')} no longer has the line that bench/ledger-off.ts replaces`);
+    return { ...loaded, source: source.replace(kept, 'false') };
   },
 });

@@ -8,13 +8,19 @@ import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { benchmarks, summarise } from './benchmarks.ts';
+import { benchmarks as sqliteBenchmarks, summarise } from './benchmarks.ts';
 import type { Benchmark, Entry } from './benchmarks.ts';
+import { postgresBenchmarks } from './postgres-benchmarks.ts';
+import { explainPgloaderAbsence } from './postgres-rivals.ts';
 import { printSamples, printVerdicts } from './print.ts';
 import { findTrial } from './trial-list.ts';
 import { explainShellAbsence } from './trials.ts';
 import { buildLibrary } from './sluice.ts';
 import type { Sample } from './trials.ts';
+
+const benchmarks = [...sqliteBenchmarks, ...postgresBenchmarks];
+/** One name for all that need a PostgreSQL server. */
+const postgresName = 'postgres';
 
 /** A run takes seconds; the heaviest, 10⁶ vectors on a slow disk, minutes. */
 const runTimeoutMs = 20 * 60_000;
@@ -46,11 +52,11 @@ function readOptions(): Options {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const unknown = positionals.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name));
+  const unknown = positionals.filter((name) => name !== postgresName && !benchmarks.some((benchmark) => benchmark.name === name));
   if (values.help || unknown.length > 0) {
     const names = benchmarks.map((benchmark) => (benchmark.isHeavy === true ? `${benchmark.name} (only when named)` : benchmark.name));
     process.stdout.write(
-      `${unknown.length > 0 ? `no benchmark is called ${unknown.join(', ')}\n` : ''}bench [NAME …] [--runs 5] [--warmups 1] [--scale 1]\n  ${names.join(', ')}\n`,
+      `${unknown.length > 0 ? `no benchmark is called ${unknown.join(', ')}\n` : ''}bench [NAME …] [--runs 5] [--warmups 1] [--scale 1]\n  ${names.join(', ')}\n  ${postgresName}: all that begin with pg-\n`,
     );
     process.exit(values.help ? 0 : 2);
   }
@@ -95,13 +101,26 @@ async function runBenchmark(benchmark: Benchmark, options: Options): Promise<Rea
   return samples;
 }
 
-/** Without the sqlite3 shell, what compares with it is left out, and said. */
-function leaveOutShell(benchmark: Benchmark): Benchmark {
-  const absence = explainShellAbsence();
-  if (absence === undefined || !benchmark.entries.some((entry) => entry.trial === 'shell-import')) return benchmark;
-  process.stdout.write(`${benchmark.name}: without shell-import: ${absence}\n`);
-  const entries = benchmark.entries.filter((entry) => entry.trial !== 'shell-import');
-  return { ...benchmark, entries, bars: benchmark.bars.filter((bar) => !bar.what.includes('.import')) };
+/** Tools that may be missing: the trial that needs them, and what the text of its bars says. */
+const tools = [
+  { trial: 'shell-import', bar: '.import', explain: explainShellAbsence },
+  { trial: 'pg-small-pgloader', bar: 'pgloader', explain: explainPgloaderAbsence },
+];
+
+/** Without a tool, what compares with it is left out, and said. */
+function leaveOutMissing(benchmark: Benchmark): Benchmark {
+  let left = benchmark;
+  for (const { trial, bar, explain } of tools) {
+    const absence = left.entries.some((entry) => entry.trial === trial) ? explain() : undefined;
+    if (absence === undefined) continue;
+    process.stdout.write(`${benchmark.name}: without ${trial}: ${absence}\n`);
+    left = {
+      ...left,
+      entries: left.entries.filter((entry) => entry.trial !== trial),
+      bars: left.bars.filter(({ what }) => !what.includes(bar)),
+    };
+  }
+  return left;
 }
 
 /** The machine and the versions that the results hold for. */
@@ -117,15 +136,19 @@ function describeMachine(): Readonly<Record<string, string | number>> {
   };
 }
 
+function isNamed({ name }: Benchmark, names: readonly string[]): boolean {
+  return names.includes(name) || (names.includes(postgresName) && name.startsWith('pg-'));
+}
+
 const options = readOptions();
 buildLibrary();
 const chosen = benchmarks.filter((benchmark) =>
-  options.names.length === 0 ? benchmark.isHeavy !== true : options.names.includes(benchmark.name),
+  options.names.length === 0 ? benchmark.isHeavy !== true : isNamed(benchmark, options.names),
 );
 const results: Record<string, unknown> = {};
 let isAllMet = true;
 for (const found of chosen) {
-  const benchmark = leaveOutShell(found);
+  const benchmark = leaveOutMissing(found);
   const samples = await runBenchmark(benchmark, options);
   const summaries = Object.fromEntries([...samples].map(([key, runs]) => [key, summarise(runs)]));
   printSamples(benchmark, samples);

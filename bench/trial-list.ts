@@ -6,9 +6,21 @@ import type { Trial } from './trials.ts';
 export async function findTrial(name: string): Promise<Trial> {
   const limit = limitTrials[name];
   if (limit !== undefined) return limit;
+  if (name.startsWith('pg-')) return findPostgresTrial(name);
   const { sluiceTrials } = await import('./sluice-trials.ts');
   const { indexTrials } = await import('./index-trials.ts');
   const found = sluiceTrials[name] ?? indexTrials[name];
+  if (found === undefined) throw new Error(`no trial is called ${name}`);
+  return found;
+}
+
+/** Clients of PostgreSQL are imported only by the trials that need them. */
+async function findPostgresTrial(name: string): Promise<Trial> {
+  const { postgresRivals } = await import('./postgres-rivals.ts');
+  const rival = postgresRivals[name];
+  if (rival !== undefined) return rival;
+  const { postgresTrials } = await import('./postgres-trials.ts');
+  const found = postgresTrials[name];
   if (found === undefined) throw new Error(`no trial is called ${name}`);
   return found;
 }

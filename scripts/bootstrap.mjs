@@ -25,6 +25,7 @@ const tasks = {
   format: 'scripts/format.ts',
   build: 'scripts/build.ts',
   manifest: 'scripts/manifest.ts',
+  postgres: 'scripts/postgres.ts',
 };
 
 function isInstalled() {

@@ -1,5 +1,6 @@
 /** `npm run check`: every check that does not run sluice. */
+import process from 'node:process';
 import { checks } from './checks.ts';
-import { endWith, runSteps } from './steps.ts';
+import { reportFailed, runSteps } from './steps.ts';
 
-endWith(runSteps(checks));
+process.exitCode = reportFailed(runSteps(checks));

@@ -38,8 +38,8 @@ export function runSteps(steps: readonly Step[]): readonly string[] {
   return failed;
 }
 
-/** Ends the process: 0, or 1 with the names of the steps that failed. */
-export function endWith(failed: readonly string[]): never {
+/** Prints the names of the steps that failed and returns the exit status: 0, or 1 with any. */
+export function reportFailed(failed: readonly string[]): number {
   if (failed.length > 0) process.stdout.write(`✗ failed: ${failed.join(', ')}\n`);
-  process.exit(failed.length === 0 ? 0 : 1);
+  return failed.length === 0 ? 0 : 1;
 }

@@ -3,6 +3,8 @@ export { load } from './load/load.ts';
 export { plan } from './load/plan.ts';
 export { resume, retry, type RetryOptions } from './load/resume.ts';
 export { rejects, rejectSummary, status, type LedgerOptions } from './load/status.ts';
+export { bench } from './bench/bench.ts';
+export type { BenchOptions, BenchProgress, BenchReport, BenchResult } from './bench/options.ts';
 export { verify, type VerifyOptions } from './verify/verify.ts';
 export { openSearch, search, type SearchOptions, type SearchResult } from './search/search.ts';
 export { errorExitCodes, isSluiceError, SluiceError, type ErrorCode, type ErrorDetail } from './errors.ts';

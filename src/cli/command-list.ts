@@ -1,6 +1,7 @@
 /** The commands as data: what each takes, its help with examples, and the module that is loaded only when it runs. */
 import {
   againGroup,
+  benchGroup,
   columnGroup,
   dataOutputGroup,
   embedGroup,
@@ -12,6 +13,7 @@ import {
   sourceGroup,
   speedGroup,
   targetGroup,
+  writingGroup,
 } from './option-list.ts';
 import type { OptionGroup } from './option-list.ts';
 import type { Invocation } from './invocation.ts';
@@ -36,9 +38,13 @@ export interface CommandSpec {
 }
 
 /** `plan` takes all that `load` takes, so that one becomes the other by changing a word. */
-const loadGroups = [targetGroup, sourceGroup, columnGroup, embedGroup, speedGroup, safetyGroup];
+const loadGroups = [targetGroup, sourceGroup, columnGroup, embedGroup, writingGroup, speedGroup, safetyGroup];
 const loadArgument = { argument: '[load]', usage: '[load]', argumentHelp: 'id or label of a load (default: the newest that fits)' };
-const fromArgument = { argument: '[from...]', usage: '<from...>', argumentHelp: 'files to read, or - for stdin' };
+const fromArgument = {
+  argument: '[from...]',
+  usage: '<from...>',
+  argumentHelp: 'files to read, - for stdin, or a database such as sqlite:library.db?table=docs',
+};
 const streamOption = { flags: '--from <path>', description: 'the rows of a stream again, from the start; - for stdin' };
 const mendedOption = { flags: '--from <path>', description: 'mended rows (JSON lines or CSV, by name), not those that were kept' };
 
@@ -55,6 +61,7 @@ export const commands: readonly CommandSpec[] = [
         'sluice load docs.jsonl --to sqlite:library.db --table docs --key id --embed text --with hash',
       ],
       ['rows from another program', 'cat rows.csv | sluice load - --format csv --to sqlite:library.db --table people'],
+      ['into PostgreSQL, by COPY', 'sluice load items.jsonl --to postgres://localhost/app --table items --key id'],
       ['new rows in, known keys updated', 'sluice load people.csv --to sqlite:library.db --table people --key id --mode upsert'],
     ],
     open: async () => (await import('./load.ts')).runLoad,
@@ -153,5 +160,19 @@ export const commands: readonly CommandSpec[] = [
       ['the rows, to be mended', 'sluice rejects --in sqlite:library.db > rejects.jsonl'],
     ],
     open: async () => (await import('./rejects.ts')).runRejects,
+  },
+  {
+    name: 'bench',
+    argument: undefined,
+    usage: '',
+    argumentHelp: '',
+    summary: 'measure the ways of writing rows side by side on your own database',
+    waiting: 'preparing the rows',
+    groups: [benchGroup, dataOutputGroup],
+    examples: [
+      ['every way, on a PostgreSQL server', 'sluice bench --to postgres://user@host/db'],
+      ['fewer and wider rows, for a program', 'sluice bench --to sqlite:library.db --rows 20000 --dims 1536 --json'],
+    ],
+    open: async () => (await import('./bench.ts')).runBench,
   },
 ];

@@ -29,6 +29,22 @@ export const targetGroup: OptionGroup = {
   ],
 };
 
+/** What a target may be asked for; one that can't do it says so in the plan. */
+export const writingGroup: OptionGroup = {
+  title: 'How it is written (PostgreSQL):',
+  options: [
+    { flags: '--atomic', description: 'all rows become visible at once at the end, or none' },
+    { flags: '--indexes <way>', description: 'keep them, rebuild them after the rows, or auto: the faster (default: auto)' },
+    { flags: '--vector-type <type>', description: 'vector, or halfvec at half the size, in a new table (default: vector)' },
+    { flags: '--no-copy', description: 'write by INSERT instead of COPY' },
+    { flags: '--unlogged', description: 'a new table without a log: faster, and empty after a crash of the server' },
+    {
+      flags: '--fast-session',
+      description: 'commits need not wait for the disk; a crash may cost the last ones, which a resume writes again',
+    },
+  ],
+};
+
 export const sourceGroup: OptionGroup = {
   title: 'What the input looks like:',
   options: [
@@ -70,7 +86,7 @@ export const embedGroup: OptionGroup = {
     { flags: '--query-prefix <text>', description: 'put before each text that is searched for' },
     ...cacheOptions,
     { flags: '--metric <metric>', description: 'how vectors are compared: cosine, ip or l2 (default: cosine)' },
-    { flags: '--index <when>', description: 'build a vector index: auto, always or none (default: auto)' },
+    { flags: '--index <what>', description: 'the vector index: hnsw, hnsw:l2 …, auto (by size), always or none (default: auto)' },
   ],
 };
 
@@ -86,8 +102,8 @@ export const speedGroup: OptionGroup = {
   title: 'Speed and memory:',
   options: [
     lanesOption,
-    { flags: '--batch-bytes <size>', description: 'a batch is written above this size (default: 6MiB)' },
-    { flags: '--batch-rows <count>', description: 'or above this many rows (default: 20,000)' },
+    { flags: '--batch-bytes <size>', description: 'a batch is written above this size (default: 6MiB; PostgreSQL 16MiB)' },
+    { flags: '--batch-rows <count>', description: 'or above this many rows (default: 20,000; PostgreSQL 50,000)' },
     lockTimeoutOption,
   ],
 };
@@ -113,6 +129,16 @@ export const loadOutputGroup: OptionGroup = {
 };
 
 export const dataOutputGroup: OptionGroup = { title: 'Output:', options: [jsonOption] };
+
+export const benchGroup: OptionGroup = {
+  title: 'Where and how much:',
+  options: [
+    { flags: '--to <url>', description: 'the database; what the bench makes there is dropped again' },
+    { flags: '--rows <count>', description: 'rows per way; slow ways take a sample (default: 100,000)' },
+    { flags: '--dims <count>', description: 'numbers in a vector, 0 for rows without one (default: 384)' },
+    { flags: '--only <texts>', description: 'only ways with one of these texts in name or group, e.g. copy,load' },
+  ],
+};
 
 export const ledgerGroup: OptionGroup = {
   title: 'Where:',

@@ -1,11 +1,13 @@
 /** What each command was asked to do: the options of a call as the library takes them, checked as a whole. */
 import * as z from 'zod';
+import type { BenchOptions } from '../bench/options.ts';
 import type { Query, SearchOptions } from '../search/search.ts';
 import type { CacheOptions, EmbedOptions, IndexOptions, LoadOptions, ResumeOptions } from '../load/options.ts';
+import type { TargetOptions } from '../target/driver.ts';
 import { typeList } from '../rows/column-type.ts';
 import type { Invocation } from './invocation.ts';
 import { anyText, checkValues, duration, names, oneOf, read, readAll, required, size, toggle, whole, word } from './option-schema.ts';
-import { parseByte, parseMapping, parseRejectLimit, parseTypedColumn } from './values.ts';
+import { parseByte, parseIndex, parseMapping, parseRejectLimit, parseTypedColumn } from './values.ts';
 
 export type ProgressWay = 'auto' | 'tty' | 'plain' | 'json' | 'none';
 
@@ -25,6 +27,11 @@ interface LoadRequest {
 interface AgainRequest {
   readonly options: Omit<ResumeOptions, 'from'> & { readonly from?: string };
   readonly output: OutputOptions;
+}
+
+interface BenchRequest {
+  readonly options: BenchOptions;
+  readonly isJson: boolean;
 }
 
 interface LedgerRequest {
@@ -81,10 +88,16 @@ const loadShape = {
   map: readAll(parseMapping, 'target=source'),
   skipColumn: z.array(z.string()).optional(),
   metric: metricName,
-  index: oneOf(['auto', 'always', 'none']),
+  index: read(parseIndex, 'auto, always or none, or hnsw with a metric such as hnsw:cosine'),
   batchBytes: size('1KiB', '1GiB'),
   batchRows: whole(1, 10_000_000),
   rejectsWithoutRows: toggle,
+  atomic: toggle,
+  unlogged: toggle,
+  copy: toggle,
+  indexes: oneOf(['auto', 'keep', 'rebuild']),
+  fastSession: toggle,
+  vectorType: oneOf(['vector', 'halfvec']),
   label: word,
   again: toggle,
   ...sourceShape,
@@ -112,6 +125,8 @@ const searchShape = {
   recall: toggle,
 };
 
+const benchShape = { to: databaseOf('--to'), rows: whole(1, 10_000_000), dims: whole(0, 16_000), only: names, json: toggle };
+
 type LoadValues = z.output<z.ZodObject<typeof loadShape>>;
 
 /** What `load` and `plan` were asked for. @throws SLUICE_USAGE with every problem. */
@@ -137,6 +152,7 @@ export function readLoadRequest(invocation: Invocation): LoadRequest {
     embed: toEmbedOptions(values),
     cache: toCacheOptions(values),
     index: toIndexOptions(values),
+    target: toTargetOptions(values),
     maxBatchBytes: values.batchBytes,
     maxBatchRows: values.batchRows,
     rejectsWithoutRows: values.rejectsWithoutRows,
@@ -169,8 +185,16 @@ function toCacheOptions(values: Pick<LoadValues, 'cache' | 'cacheMaxBytes'>): Ca
 }
 
 function toIndexOptions(values: LoadValues): IndexOptions | undefined {
-  const index = dropAbsent({ metric: values.metric, build: values.index });
+  const index = dropAbsent({ metric: values.index?.metric ?? values.metric, build: values.index?.build });
   return Object.keys(index).length > 0 ? index : undefined;
+}
+
+function toTargetOptions(values: LoadValues): TargetOptions | undefined {
+  const { atomic: isAtomic, unlogged: isUnlogged, indexes, fastSession: isFastSession, vectorType } = values;
+  // `--no-copy` alone means something; commander sets the other value by itself.
+  const usesCopy = values.copy === false ? false : undefined;
+  const target = dropAbsent({ isAtomic, isUnlogged, usesCopy, indexes, isFastSession, vectorType });
+  return Object.keys(target).length > 0 ? target : undefined;
 }
 
 function toOutputOptions(values: Pick<LoadValues, 'json' | 'progress' | 'report'>): OutputOptions {
@@ -236,4 +260,10 @@ export function readSearchRequest(invocation: Invocation): SearchRequest {
     lockTimeoutMs: values.lockTimeout,
   };
   return { options: dropAbsent(options), isExplained: values.explain ?? false, isJson: values.json ?? false };
+}
+
+/** What `bench` was asked for. @throws SLUICE_USAGE with every problem. */
+export function readBenchRequest(invocation: Invocation): BenchRequest {
+  const { to, rows, dims, only, json } = checkValues(invocation, benchShape, []);
+  return { options: dropAbsent({ to, rows, dims, only }), isJson: json ?? false };
 }

@@ -1,4 +1,5 @@
 /** Reads the texts of option values: sizes, durations, lists, shares. Each returns undefined for a text that it can't read exactly. */
+import type { Metric } from '../target/driver.ts';
 import { parseColumnType } from '../rows/column-type.ts';
 import type { ColumnType } from '../rows/schema.ts';
 
@@ -43,6 +44,15 @@ export function parseInteger(text: string, min: number, max: number): number | u
   if (!/^\d+$/.test(digits)) return undefined;
   const value = Number(digits);
   return value >= min && value <= max ? value : undefined;
+}
+
+/** `auto`, `always`, `none`; `hnsw` asks for one, `hnsw:l2` with its metric. */
+export function parseIndex(text: string): { readonly build: 'auto' | 'always' | 'none'; readonly metric?: Metric } | undefined {
+  if (text === 'auto' || text === 'always' || text === 'none') return { build: text };
+  const [kind, metric] = text.split(':');
+  if (kind !== 'hnsw') return undefined;
+  if (metric === undefined) return { build: 'always' };
+  return metric === 'cosine' || metric === 'ip' || metric === 'l2' ? { build: 'always', metric } : undefined;
 }
 
 /** How many rows may be refused: a number, or a share of the rows such as `1%` or `0.5%`. */

@@ -149,7 +149,7 @@ function cutText(text: string, maxBytes: number): string {
   return new TextDecoder().decode(bytes.subarray(0, end)).replace(/\ufffd+$/u, '');
 }
 
-export function insertReject(mark: Mark, reject: Reject, keeping: RejectKeeping): Statement {
+export function insertReject(mark: Pick<Mark, 'load' | 'shard'>, reject: Reject, keeping: RejectKeeping): Statement {
   const raw = keeping.keepsRows ? reject.raw : undefined;
   const kept = raw === undefined ? null : cutText(raw, keeping.maxBytes);
   return {
@@ -167,6 +167,22 @@ export function insertReject(mark: Mark, reject: Reject, keeping: RejectKeeping)
       kept,
       kept !== null && kept.length < (raw ?? '').length ? 1 : 0,
     ],
+  };
+}
+
+/** Rows that counted as written and new turn out to be refused; the rows themselves are the caller's to delete, in the same transaction. */
+export function refuseWritten(rows: {
+  readonly load: string;
+  readonly shard: number;
+  readonly count: number;
+  readonly digest: KeyDigest;
+}): Statement {
+  const { load, shard, count, digest } = rows;
+  return {
+    sql: `UPDATE sluice_shards SET written_count = written_count - ?, rejected_count = rejected_count + ?, added_count = added_count - ?,
+  key_high = (key_high + 4294967296 - ?) % 4294967296, key_low = (key_low + 4294967296 - ?) % 4294967296 WHERE load = ? AND shard = ?`,
+    parameters: [count, count, count, digest.high, digest.low, load, shard],
+    mustChange: 1,
   };
 }
 

@@ -55,6 +55,7 @@ export async function fingerprintLoad(options: LoadOptions, source: SourceDescri
   const hash = createHash('sha256');
   if (options.label !== undefined) return hash.update(`label\u0000${options.label}`).digest('hex');
   if (source === undefined) return hash.update(`stream\u0000${load}`).digest('hex');
-  for (const file of source.files) hash.update(await digestFile(file));
+  if (source.identity !== undefined) hash.update(source.identity);
+  else for (const file of source.files) hash.update(await digestFile(file));
   return hash.update(JSON.stringify(describeWork(options))).digest('hex');
 }

@@ -1,6 +1,5 @@
 /** The vector index at the end of a load: built when the table is large enough for it to pay, extended when there is one. */
 import type { IndexResult } from '../target/driver.ts';
-import { isIndexWorthwhile, minIndexedFloats } from '../target/sqlite/vector-hnsw.ts';
 import type { LoadReport } from './options.ts';
 import type { ProgressMeter } from './progress-meter.ts';
 import type { Session } from './session.ts';
@@ -15,10 +14,14 @@ export async function buildLoadIndex(session: Session, meter: ProgressMeter): Pr
   const rows = await connection.countRows(run.table.table);
   const { column, metric } = run.index;
   const dimensions = run.table.columns.find((each) => each.name === column)?.dimensions ?? 0;
-  if (run.index.build === 'auto' && !isIndexWorthwhile(rows, dimensions)) {
-    const least = Math.ceil(minIndexedFloats / Math.max(1, dimensions));
-    const why = `${rows.toLocaleString('en')} rows are searched exactly; an index pays from ${least.toLocaleString('en')}`;
-    return { kind: 'none', rows, buildMs: 0, why };
+  if (run.index.build === 'auto') {
+    const { minIndexedFloats } = connection.capabilities;
+    if (minIndexedFloats === undefined) return { kind: 'none', rows, buildMs: 0, why: 'not asked for; --index hnsw builds one' };
+    if (rows * dimensions < minIndexedFloats) {
+      const least = Math.ceil(minIndexedFloats / Math.max(1, dimensions));
+      const why = `${rows.toLocaleString('en')} rows are searched exactly; an index pays from ${least.toLocaleString('en')}`;
+      return { kind: 'none', rows, buildMs: 0, why };
+    }
   }
   const result = await connection.buildIndex({
     table: run.table.table,

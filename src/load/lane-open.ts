@@ -1,14 +1,15 @@
 /** Opens one lane: its own source reader, connection and embedding stage. The same for a worker thread and the main thread; who opens it closes it. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turnEventLoop, setTimeout as sleep } from 'node:timers/promises';
 import { createBatchBuilder } from '../rows/builder.ts';
 import type { EmbedStage } from '../embed/embedder.ts';
 import type { Source } from '../source/source.ts';
 import { connect } from '../target/registry.ts';
 import type { Claim, Connection } from '../target/driver.ts';
 import { watchFields } from './field-watch.ts';
+import { createGate } from './lane-gate.ts';
 import { createNewsroom, type LaneNews } from './lane-news.ts';
 import type { RunPlan } from './run-plan.ts';
-import { runShard, type Clock, type Lane, type ShardEnd } from './shard.ts';
+import { runShard, type Clock, type Lane, type ShardEnd, type Turn } from './shard.ts';
 import type { Turns } from './turn.ts';
 
 /** What a lane is opened with. */
@@ -27,7 +28,7 @@ export interface LaneRequest {
 }
 
 export interface OpenLane {
-  /** Runs a shard; one that is handed over earlier comes first. */
+  /** Runs a shard. On a target whose lanes take turns one that is handed over earlier comes first. */
   run(claim: Claim, place: number): Promise<ShardEnd>;
   close(): Promise<void>;
 }
@@ -62,10 +63,9 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
   const { plan } = request;
   const link = createLink(request);
   const stage = await openStage(request);
-  const shared: Omit<Lane, 'turn'> = {
+  const shared: Omit<Lane, 'turn' | 'builder'> = {
     source: watchFields(request.source, plan, (message) => request.tell({ kind: 'warning', message })),
     columns: plan.table.columns,
-    builder: createBatchBuilder(plan.table.columns),
     limits: { maxBatchBytes: plan.maxBatchBytes, maxBatchRows: plan.maxBatchRows, maxRejectBytes },
     embed:
       stage === undefined || plan.embed === undefined
@@ -79,20 +79,60 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
     aborting: request.aborting,
     ...(request.breathe === undefined ? {} : { breathe: request.breathe }),
   };
-  let last: Promise<unknown> = Promise.resolve();
+  const tracks = createTracks(request, shared);
   return {
     run: (claim, place) => {
-      const run = last.then(() => runShard(claim, { ...shared, turn: request.turns.at(place) }));
-      // How a run failed is for its own caller to hear; the next one only waits until the lane is free.
+      const track = tracks.reduce((least, each) => (each.length < least.length ? each : least));
+      return track.run(claim, place);
+    },
+    close: async () => {
+      await link.close();
+      await stage?.close();
+    },
+  };
+}
+
+/** Runs shards one after another. */
+interface Track {
+  /** Shards that it has not ended yet. */
+  readonly length: number;
+  run(claim: Claim, place: number): Promise<ShardEnd>;
+}
+
+/**
+ * Where lanes write at the same time, a lane has two tracks: one reads and checks its next batch while the server takes the batch of the other. Where they
+ * take turns, the other lanes do that.
+ */
+function createTracks(request: LaneRequest, shared: Omit<Lane, 'turn' | 'builder'>): readonly [Track, ...Track[]] {
+  const gate = createGate();
+  if (request.plan.turns !== 'free') return [createTrack(shared, request.plan, (place) => request.turns.at(place))];
+  // Both tracks are on this thread: one that reads has to let the other's connection send.
+  const breathing = { ...shared, breathe: shared.breathe ?? yieldThread };
+  const guard = (place: number): Turn => gate.guard(request.turns.at(place));
+  return [createTrack(breathing, request.plan, guard), createTrack(breathing, request.plan, guard)];
+}
+
+async function yieldThread(): Promise<void> {
+  await turnEventLoop();
+}
+
+function createTrack(shared: Omit<Lane, 'turn' | 'builder'>, plan: RunPlan, turnAt: (place: number) => Turn): Track {
+  const builder = createBatchBuilder(plan.table.columns);
+  let last: Promise<unknown> = Promise.resolve();
+  let length = 0;
+  return {
+    get length() {
+      return length;
+    },
+    run: (claim, place) => {
+      length++;
+      const run = last.then(() => runShard(claim, { ...shared, builder, turn: turnAt(place) })).finally(() => length--);
+      // How a run failed is for its own caller to hear; the next one only waits until the track is free.
       last = run.then(
         () => undefined,
         () => undefined,
       );
       return run;
-    },
-    close: async () => {
-      await link.close();
-      await stage?.close();
     },
   };
 }
@@ -103,7 +143,12 @@ function createLink(request: LaneRequest): { get: () => Promise<Connection>; ren
   const open = async (): Promise<Connection> => {
     const options = request.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: request.lockTimeoutMs };
     const connection = await connect(request.target, { ...options, signal: request.aborting });
-    await connection.begin(request.load, request.plan.table, request.plan.keeping);
+    try {
+      await connection.begin(request.load, request.plan.table, request.plan.keeping);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
     return connection;
   };
   const close = async (): Promise<void> => {

@@ -48,7 +48,7 @@ const youngGenerationMb = 8;
 
 /** Opens the lanes; who opens them closes them. */
 export async function openLanePool(request: PoolRequest): Promise<LanePool> {
-  const turns = openTurns({ policy: request.plan.isOrdered ? 'ordered' : 'exclusive' });
+  const turns = openTurns({ policy: request.plan.turns });
   const lanes: PoolLane[] = [];
   try {
     for (let index = 0; index < request.lanes; index++) {
@@ -113,6 +113,7 @@ function startThread(request: PoolRequest, turns: Turns, index: number): PoolLan
     load: request.load,
     target: request.target,
     plan: request.plan,
+    source: request.source.descriptor,
     lockTimeoutMs: request.lockTimeoutMs,
     turnBuffer: turns.buffer,
   };

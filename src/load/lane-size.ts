@@ -1,16 +1,10 @@
 /** How large shards and batches are, and how many lanes run: arithmetic over the sample, with the reason beside each figure. */
 import { availableParallelism } from 'node:os';
 import type { Column } from '../rows/schema.ts';
-import type { Capabilities, Decision } from '../target/driver.ts';
+import type { Capabilities, Decision, LaneAdvice } from '../target/driver.ts';
+import type { TurnPolicy } from './turn.ts';
 
 const mebibyte = 1024 * 1024;
-
-/**
- * A batch is cut above this. Larger transactions are no faster, and rows that outlive the young generation cost memory and time:
- * 10⁷ CSV rows peaked at 330, 216 and 195 MB with 73,000, 33,000 and 20,000 rows a batch.
- */
-const defaultBatchBytes = 6 * mebibyte;
-const defaultBatchRows = 20_000;
 
 /** Lanes beyond this only wait for the one writer. */
 const maxLanesOfOneWriter = 4;
@@ -31,7 +25,11 @@ export interface SizeRequest {
   readonly meanRowBytes: number | undefined;
   readonly totalBytes: number | undefined;
   readonly isSeekable: boolean;
+  /** The source can be read by one lane only. */
+  readonly hasOneReader?: boolean | undefined;
   readonly capabilities: Capabilities;
+  /** Of the target, where it says how many it has room for. */
+  readonly advice: LaneAdvice | undefined;
   readonly lanes: number | undefined;
   readonly maxBatchBytes: number | undefined;
   readonly maxBatchRows: number | undefined;
@@ -46,6 +44,7 @@ export interface Sizes {
   readonly maxBatchRows: number;
   /** Commits follow the order of the input. */
   readonly isOrdered: boolean;
+  readonly turns: TurnPolicy;
   readonly estimatedRows: number | undefined;
   readonly decisions: readonly Decision[];
 }
@@ -61,12 +60,13 @@ function estimateRowMemory(columns: readonly Column[], meanRowBytes: number): nu
 
 /** Chooses the sizes of a load. */
 export function chooseSizes(request: SizeRequest): Sizes {
-  const maxBatchBytes = request.maxBatchBytes ?? defaultBatchBytes;
-  const maxBatchRows = request.maxBatchRows ?? defaultBatchRows;
+  const maxBatchBytes = request.maxBatchBytes ?? request.capabilities.batchBytes;
+  const maxBatchRows = request.maxBatchRows ?? request.capabilities.batchRows;
   const { meanRowBytes, totalBytes } = request;
   const estimatedRows =
     meanRowBytes === undefined || totalBytes === undefined ? undefined : Math.round(totalBytes / Math.max(1, meanRowBytes));
-  const wantedLanes = request.lanes ?? defaultLanes(request.capabilities);
+  const wantedLanes =
+    request.capabilities.usesThreads === false || request.hasOneReader === true ? 1 : (request.lanes ?? defaultLanes(request));
   const shardBytes = chooseShardBytes(request, { maxBatchBytes, maxBatchRows, lanes: wantedLanes });
   const shards = !request.isSeekable || totalBytes === undefined ? 1 : Math.max(1, Math.ceil(totalBytes / shardBytes));
   const lanes = Math.min(wantedLanes, shards);
@@ -77,14 +77,16 @@ export function chooseSizes(request: SizeRequest): Sizes {
     maxBatchBytes,
     maxBatchRows,
     isOrdered,
+    turns: request.capabilities.writers > 1 ? 'free' : isOrdered ? 'ordered' : 'exclusive',
     estimatedRows,
     decisions: explain(request, { lanes, shards, shardBytes, isOrdered, maxBatchBytes, maxBatchRows }),
   };
 }
 
-function defaultLanes(capabilities: Capabilities): number {
+function defaultLanes({ advice, capabilities }: SizeRequest): number {
   const cores = availableParallelism();
-  return capabilities.writers === 1 ? Math.min(cores, maxLanesOfOneWriter) : cores;
+  if (capabilities.writers === 1) return Math.min(cores, maxLanesOfOneWriter);
+  return Math.max(1, Math.min(advice?.lanes ?? cores, capabilities.writers));
 }
 
 function chooseShardBytes(request: SizeRequest, batch: { maxBatchBytes: number; maxBatchRows: number; lanes: number }): number {
@@ -110,11 +112,17 @@ function explain(
   const oneWriter = request.capabilities.writers === 1;
   const lanesWhy = !request.isSeekable
     ? 'a stream is read by one'
-    : chosen.lanes === chosen.shards && request.lanes === undefined
-      ? 'the input is that small'
-      : request.lanes !== undefined
-        ? 'as asked for'
-        : `one per core${oneWriter ? '; the target takes one writer, so they take turns to commit' : ''}`;
+    : request.hasOneReader === true
+      ? 'the source gives its snapshot to one reader only'
+      : request.capabilities.usesThreads === false
+        ? 'the target lives in this thread'
+        : chosen.lanes === chosen.shards && request.lanes === undefined
+          ? 'the input is that small'
+          : request.lanes !== undefined
+            ? 'as asked for'
+            : request.advice !== undefined && !oneWriter
+              ? request.advice.why
+              : `one per core${oneWriter ? '; the target takes one writer, so they take turns to commit' : ''}`;
   return [
     { what: 'lanes', choice: String(chosen.lanes), why: lanesWhy },
     {

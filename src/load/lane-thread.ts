@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../errors.ts';
 import { reopenSource } from '../source/open.ts';
+import type { SourceDescriptor } from '../source/source.ts';
 import { packError, type LaneAnswer, type LaneCommand } from './lane-news.ts';
 import { openLane, type OpenLane } from './lane-open.ts';
 import type { RunPlan } from './run-plan.ts';
@@ -12,6 +13,8 @@ export interface LaneThreadData {
   readonly load: string;
   readonly target: string;
   readonly plan: RunPlan;
+  /** Of the session's own source: the plan's may be of an earlier session. */
+  readonly source: SourceDescriptor | undefined;
   readonly lockTimeoutMs: number | undefined;
   readonly turnBuffer: SharedArrayBuffer;
 }
@@ -29,20 +32,27 @@ function answer(message: LaneAnswer): void {
 
 async function open(): Promise<OpenLane> {
   const { plan } = data;
-  if (plan.source === undefined) throw new SluiceError('SLUICE_INTERNAL', 'A stream was given to a worker thread.');
-  const source = await reopenSource(plan.source);
-  return openLane({
+  if (data.source === undefined) throw new SluiceError('SLUICE_INTERNAL', 'A stream was given to a worker thread.');
+  const source = await reopenSource(data.source);
+  const lane = await openLane({
     load: data.load,
     target: data.target,
     plan,
     lockTimeoutMs: data.lockTimeoutMs,
     source,
-    turns: openTurns({ policy: plan.isOrdered ? 'ordered' : 'exclusive', buffer: data.turnBuffer }),
+    turns: openTurns({ policy: plan.turns, buffer: data.turnBuffer }),
     stopping: stopping.signal,
     aborting: aborting.signal,
     tell: (news) => answer({ kind: 'news', news }),
     breathe: undefined,
   });
+  return {
+    ...lane,
+    close: async () => {
+      await lane.close();
+      await source.close();
+    },
+  };
 }
 
 async function handle(lane: OpenLane, command: LaneCommand): Promise<void> {

@@ -14,6 +14,7 @@ import { makeReport, reportNothingToDo, type Ending } from './report.ts';
 import { runShards, type ShardsEnd } from './run-shards.ts';
 import { beginSession, resumeSession, type Session } from './session.ts';
 import { createTally, type Tally } from './tally.ts';
+import { finishTable } from './table-finish.ts';
 import { verifyLoad } from './verify-load.ts';
 
 /**
@@ -95,8 +96,8 @@ async function runStages(progressing: Progressing, enter: (phase: 'load' | 'inde
   const rowsEnd: ShardsEnd = await runShards(session, tally, meter);
   const loaded = { ms: performance.now() - progressing.startedMs, cpu: process.cpuUsage(progressing.cpu) };
   enter('index');
-  const restored = await session.connection.finish(session.load, session.run.table, rowsEnd === 'done');
-  const { end, index } = await endWithIndex(progressing, rowsEnd);
+  const table = await finishTable(session, meter, rowsEnd);
+  const { end, index } = await endWithIndex(progressing, table.end);
   enter('verify');
   const verification = end === 'done' ? await verifyLoad(session) : undefined;
   await session.connection.transact([endLoad(session.load, end)]);
@@ -106,7 +107,7 @@ async function runStages(progressing: Progressing, enter: (phase: 'load' | 'inde
     end,
     index,
     verification,
-    restored,
+    restored: table.decisions,
     after: await readBack(session),
     causes: await readRejectCauses(session.connection, session.load),
     loaded,
@@ -151,7 +152,7 @@ async function recordFailure(session: Session, error: unknown): Promise<SluiceEr
       releaseShards(session.load, session.owner),
       failLoad(session.load, `${failure.code}: ${failure.message}`),
     ]);
-    await session.connection.finish(session.load, session.run.table, false);
+    await session.connection.finish(session.load, session.run.table, { isComplete: false });
   } catch (second) {
     // The target is what failed: the ledger keeps the load as running, and its owner's end tells the next session that it is not.
     noted.cause = new AggregateError([failure, second], failure.message);

@@ -1,5 +1,6 @@
 /** Checks what a caller asks of a load before anything is opened: all problems at once, each naming its option. */
 import { parseColumnType } from '../rows/column-type.ts';
+import { findSelfLoad } from '../source/own-target.ts';
 import type { LoadOptions } from './options.ts';
 
 const modes = ['insert', 'upsert', 'skip', 'replace'];
@@ -38,6 +39,7 @@ export function checkOptions(options: LoadOptions): readonly string[] {
     checkRange({ name: 'lockTimeoutMs', value: options.lockTimeoutMs, min: 0, max: 86_400_000 }),
     checkRange({ name: 'embed.dimensions', value: options.embed?.dimensions, min: 1, max: 65_536 }),
     checkMaxRejects(options.maxRejects),
+    findSelfLoad(options.from, options),
     options.label === '' ? 'label must not be empty.' : undefined,
   ];
   for (const [name, type] of Object.entries(options.types ?? {})) {

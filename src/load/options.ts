@@ -1,5 +1,5 @@
 /** What a caller may ask of a load, and what a load answers: options, events, report. Plain data but for the source, the signal and the callback. */
-import type { Decision, LoadMode, Metric, TablePlan } from '../target/driver.ts';
+import type { Decision, LoadMode, Metric, TablePlan, TargetOptions } from '../target/driver.ts';
 import type { EmbedSpec, EmptyTextPolicy } from '../embed/embedder.ts';
 import type { SourceInput, SourceOptions } from '../source/source.ts';
 import type { Column, ColumnType } from '../rows/schema.ts';
@@ -50,9 +50,11 @@ export interface LoadOptions extends SourceOptions {
   /** `false` for no cache. */
   readonly cache?: CacheOptions | false | undefined;
   readonly index?: IndexOptions | undefined;
+  /** How the target is written: all at once, without a log, without COPY … */
+  readonly target?: TargetOptions | undefined;
   /** Threads; 1 to 64; the cores of the machine, at most 4 for a target with one writer, by default. */
   readonly lanes?: number | undefined;
-  /** A batch is cut above this many bytes in memory; 6 MiB by default. */
+  /** A batch is cut above this many bytes in memory; 6 MiB by default, 16 MiB for PostgreSQL. */
   readonly maxBatchBytes?: number | undefined;
   /** … or this many rows; 20,000 by default. */
   readonly maxBatchRows?: number | undefined;

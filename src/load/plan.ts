@@ -13,7 +13,7 @@ import { fingerprintLoad } from './fingerprint.ts';
 import { chooseSizes, type Sizes } from './lane-size.ts';
 import { checkOptions } from './option-check.ts';
 import type { LoadOptions, LoadPlan } from './options.ts';
-import type { RunPlan } from './run-plan.ts';
+import { keepDescriptor, type RunPlan } from './run-plan.ts';
 
 /** Bytes that the ledger keeps of one refused row. */
 const maxRejectRawBytes = 64 * 1024;
@@ -88,7 +88,9 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     meanRowBytes: sample.meanRowBytes,
     totalBytes: source.byteCount,
     isSeekable: source.isSeekable && source.descriptor !== undefined,
+    hasOneReader: source.hasOneReader,
     capabilities: connection.capabilities,
+    advice: await connection.adviseLanes?.(),
     lanes: options.lanes,
     maxBatchBytes: options.maxBatchBytes,
     maxBatchRows: options.maxBatchRows,
@@ -100,8 +102,12 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     columns: columns.columns,
     key: options.key ?? [],
     mode: options.mode ?? 'insert',
-    expectedRows: sizes.estimatedRows,
+    expectedRows: sizes.estimatedRows ?? sample.estimatedRows,
     expectedBytes: source.byteCount,
+    options: options.target,
+    isRereadable:
+      source.isSeekable && source.descriptor !== undefined && source.descriptor.identity === undefined && columns.embed === undefined,
+    index: willIndex(columns, connection) ? columns.index : undefined,
   });
   const fingerprint = await fingerprintLoad(options, source.descriptor, load);
   const isKnown = await hasLedger(connection);
@@ -133,7 +139,7 @@ function toRunPlan({ options, source, columns, sizes, table }: Parts, fields: re
     schema: 1,
     sourceName: source.name,
     format: source.format,
-    source: source.descriptor,
+    source: keepDescriptor(source.descriptor),
     sourceOptions: { format: format ?? source.format, columns: names, delimiter, quote, nullText, maxRowBytes },
     fields,
     totalBytes: source.byteCount,
@@ -148,13 +154,20 @@ function toRunPlan({ options, source, columns, sizes, table }: Parts, fields: re
     maxRejects: options.maxRejects ?? defaultMaxRejects,
     keeping: { keepsRows: options.rejectsWithoutRows !== true, maxBytes: maxRejectRawBytes },
     isOrdered: sizes.isOrdered,
+    turns: sizes.turns,
     decisions: [...table.decisions, ...sizes.decisions, ...columns.warnings.map((choice) => ({ what: 'warning', choice, why: '' }))],
     guarantee: describeGuarantee(source, options),
   };
 }
 
+/** Whether the load is to end with a vector index, as far as can be told before its rows are counted. */
+function willIndex({ index }: ColumnPlan, { capabilities }: Connection): boolean {
+  return index?.build === 'always' || (index?.build === 'auto' && capabilities.minIndexedFloats !== undefined);
+}
+
 function describeGuarantee(source: Source, options: LoadOptions): string {
   const once = 'exactly once: rows and ledger commit in one transaction';
+  if (source.guarantee !== undefined) return `${once}; ${source.guarantee}`;
   if (source.descriptor !== undefined) return once;
   return options.label === undefined
     ? `${once}; a stream without a label has no identity, so loading it again is another load`

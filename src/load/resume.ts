@@ -4,7 +4,7 @@ import { SluiceError } from '../errors.ts';
 import { adoptRejects } from '../ledger/statements.ts';
 import { findByFingerprint, readLoads, type LedgerLoad } from '../ledger/reading.ts';
 import { countRetryable, readRejects } from '../ledger/rejects.ts';
-import { findByExtension } from '../source/formats.ts';
+import { findByExtension, formatNames } from '../source/formats.ts';
 import { openSource } from '../source/open.ts';
 import type { Sample, Source, SourceInput } from '../source/source.ts';
 import type { Connection, TablePlan } from '../target/driver.ts';
@@ -15,7 +15,7 @@ import { fingerprintLoad } from './fingerprint.ts';
 import type { LoadReport, ResumeOptions } from './options.ts';
 import { nameLoad, refuseProblems } from './plan.ts';
 import { reportNothingToDo } from './report.ts';
-import { parseRunPlan, type RunPlan } from './run-plan.ts';
+import { keepDescriptor, parseRunPlan, type RunPlan } from './run-plan.ts';
 import { chooseRejected, openLedger } from './status.ts';
 import { beginSession, chooseLoad, resumeSession, type Entry } from './session.ts';
 
@@ -132,8 +132,13 @@ async function sampleMended(source: Source, { table }: RunPlan, parent: LedgerLo
 
 /** A mended file may have a format of its own, told by its name; how the load's format was read says nothing about it then. */
 function mendedOptions(from: string, { format, sourceOptions }: RunPlan): RunPlan['sourceOptions'] {
-  const named = findByExtension(from) ?? (format === 'objects' ? 'jsonl' : format);
+  const named = findByExtension(from) ?? readKeptFormat(format);
   return named === format ? sourceOptions : { format: named, maxRowBytes: sourceOptions.maxRowBytes };
+}
+
+/** Rows of a source without a text of its own, objects and databases, are kept as JSON. */
+function readKeptFormat(format: string): string {
+  return formatNames.includes(format) ? format : 'jsonl';
 }
 
 interface Retry {
@@ -152,7 +157,7 @@ async function runRetry({ options, parent, child, source, run: stored }: Retry):
     const run: RunPlan = {
       ...stored,
       table,
-      source: source.descriptor,
+      source: keepDescriptor(source.descriptor),
       sourceName: source.name,
       sourceOptions: source.descriptor?.options ?? stored.sourceOptions,
       totalBytes: source.byteCount,
@@ -224,7 +229,7 @@ interface RejectSource {
 async function openRejects(target: string, request: RejectSource): Promise<Source> {
   const { run, parent } = request;
   const input: SourceInput = Readable.from(streamRejects(target, request), { objectMode: false });
-  const source = await openSource(input, { ...run.sourceOptions, format: run.format === 'objects' ? 'jsonl' : run.format });
+  const source = await openSource(input, { ...run.sourceOptions, format: readKeptFormat(run.format) });
   return { ...source, name: `refused rows of ${parent}` };
 }
 

@@ -4,6 +4,7 @@ import type { EmbedSpec, EmbedderIdentity, EmptyTextPolicy } from '../embed/embe
 import type { SourceDescriptor, SourceOptions } from '../source/source.ts';
 import type { Decision, Metric, RejectKeeping, TablePlan } from '../target/driver.ts';
 import type { CacheOptions } from './options.ts';
+import type { TurnPolicy } from './turn.ts';
 
 /** How a load embeds. */
 export interface EmbedPlan {
@@ -45,10 +46,16 @@ export interface RunPlan {
   readonly keeping: RejectKeeping;
   /** Commits follow the order of the input. */
   readonly isOrdered: boolean;
+  readonly turns: TurnPolicy;
   readonly decisions: readonly Decision[];
   readonly guarantee: string;
   /** Of a retry of mended rows: the fingerprint of their file, which is not loaded twice. */
   readonly mended?: string | undefined;
+}
+
+/** A source's descriptor as the ledger may keep it: what one session's readers share, a password perhaps, is not for others. */
+export function keepDescriptor(descriptor: SourceDescriptor | undefined): SourceDescriptor | undefined {
+  return descriptor === undefined ? undefined : { ...descriptor, shared: undefined };
 }
 
 /** The plan that a load's ledger row holds. */

@@ -5,6 +5,7 @@ import { openClaims, type Claims } from './claims.ts';
 import { openLanePool, type LanePool, type PoolLane } from './lane-pool.ts';
 import type { LaneNews } from './lane-news.ts';
 import type { ProgressMeter } from './progress-meter.ts';
+import { isOverRejectLimit } from './reject-limit.ts';
 import type { Session } from './session.ts';
 import { addNews, type Tally } from './tally.ts';
 import type { Turns } from './turn.ts';
@@ -14,9 +15,6 @@ export type ShardsEnd = 'done' | 'cancelled' | 'reject_limit';
 
 /** A file smaller than this is loaded on the caller's thread: starting a thread takes longer than reading it. */
 const minThreadBytes = 2 * 1024 * 1024;
-
-/** A share of rejects is first judged after this many rows, so that one bad row at the start does not stop a load. */
-const minJudgedRows = 1_000;
 
 interface Watch {
   readonly session: Session;
@@ -39,8 +37,12 @@ export async function runShards(session: Session, tally: Tally, meter: ProgressM
     plan: run,
     lockTimeoutMs: session.lockTimeoutMs,
     source: session.source,
-    lanes: run.lanes,
-    usesThreads: run.source !== undefined && (run.lanes > 1 || (run.totalBytes ?? 0) >= minThreadBytes),
+    lanes: session.source.hasOneReader === true ? 1 : run.lanes,
+    usesThreads:
+      session.connection.capabilities.usesThreads !== false &&
+      run.source !== undefined &&
+      session.source.hasOneReader !== true &&
+      (run.lanes > 1 || (run.totalBytes ?? 0) >= minThreadBytes),
     tell: (lane, news) => hear(watch, lane, news),
   });
   watch.stop.signal.addEventListener('abort', () => {
@@ -55,6 +57,8 @@ export async function runShards(session: Session, tally: Tally, meter: ProgressM
     session.signal?.removeEventListener('abort', cancel);
     await pool.close();
   }
+  // An index that is built beside readers waits for every snapshot that was there before it.
+  await session.source.release?.();
   await session.connection.transact([releaseShards(session.load, session.owner)]);
   return isOverLimit(watch) && watch.end === 'done' ? 'reject_limit' : watch.end;
 }
@@ -81,12 +85,12 @@ function hear(watch: Watch, lane: number, news: LaneNews): void {
 }
 
 function isOverLimit({ session, tally }: Watch): boolean {
-  const rejected = session.before.counts.rejected + tally.rejected;
-  const { maxRejects } = session.run;
-  if (typeof maxRejects === 'number') return rejected > maxRejects;
-  const read = session.before.counts.read + tally.read;
-  const isJudged = read >= minJudgedRows || session.before.bytes + tally.bytes >= (session.run.totalBytes ?? Infinity);
-  return isJudged && rejected > (read * Number.parseFloat(maxRejects)) / 100;
+  const { before, run } = session;
+  return isOverRejectLimit(run.maxRejects, {
+    rejected: before.counts.rejected + tally.rejected,
+    read: before.counts.read + tally.read,
+    isWhole: before.bytes + tally.bytes >= (run.totalBytes ?? Infinity),
+  });
 }
 
 /** Each lane takes the next shard when it is done with one. The first failure stops the others after the batch they are in. */

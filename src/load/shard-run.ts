@@ -74,6 +74,7 @@ export function emptyHand(position: Position): Hand {
 /** The batch in hand is in the ledger: the run goes on behind it, and the turn is free for others unless the shard is done. */
 export function advanceRun(run: Run, mark: Mark): void {
   run.position = mark.to;
+  if (run.cut !== undefined) run.lane.builder.reuse(run.cut.batch);
   run.cut = undefined;
   run.losses = 0;
   run.mayHaveTwin = false;

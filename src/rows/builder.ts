@@ -4,6 +4,7 @@ import type { Batch, ColumnValues, Places, Reject } from './batch.ts';
 import type { ScalarFill } from './fill.ts';
 import { setNull, slotBytes } from './fill.ts';
 import type { PlaceList } from './place-list.ts';
+import { fillFromColumn, fillVectorsFromColumn, openColumnField } from './column-fill.ts';
 import { appendPlaces, createPlaceList, takePlaces } from './place-list.ts';
 import type { ScalarStore } from './scalar-store.ts';
 import { addChunk, compactChunk, createScalarStore, takeScalars } from './scalar-store.ts';
@@ -12,7 +13,7 @@ import { fillFromText, fillVectorsFromText, openTextField } from './text-fill.ts
 import type { Unfit } from './unfit.ts';
 import { fillFromValues, fillVectorsFromValues, openValueFields } from './value-fill.ts';
 import type { VectorStore } from './vector.ts';
-import { createVectorStore, dropVectors, reserveVectors, setNullVector, takeVectors } from './vector.ts';
+import { createVectorStore, dropVectors, reserveVectors, reuseVectors, setNullVector, takeVectors } from './vector.ts';
 
 /** Collects records into a batch by column: every value is checked and coerced on the way in, and a row with a value that does not fit is handed back. */
 export interface BatchBuilder {
@@ -27,6 +28,8 @@ export interface BatchBuilder {
   add(records: Records): readonly Reject[];
   /** The batch so far; the builder is empty afterwards. The batch owns its arrays. */
   take(): Batch;
+  /** Gives a batch back that nobody will read any more: its memory holds the vectors of a later one. */
+  reuse(batch: Batch): void;
 }
 
 /** A column being built. An embedded one stays empty: the embedding stage fills it. */
@@ -72,6 +75,12 @@ export function createBatchBuilder(columns: readonly Column[]): BatchBuilder {
       byteCount = 0;
       return batch;
     },
+    reuse(batch) {
+      batch.values.forEach((values, index) => {
+        const store = stores[index];
+        if (values.kind === 'vector' && store?.kind === 'vector') reuseVectors(store.store, values);
+      });
+    },
   };
 }
 
@@ -84,7 +93,21 @@ function createStore(column: Column): ColumnStore {
 }
 
 function createFiller(records: Records, columns: readonly Column[]): Filler {
-  return records.kind === 'text' ? createTextFiller(records) : createValueFiller(records, columns);
+  if (records.kind === 'text') return createTextFiller(records);
+  if (records.kind === 'columns') return createColumnFiller(records);
+  return createValueFiller(records, columns);
+}
+
+function createColumnFiller(records: Extract<Records, { kind: 'columns' }>): Filler {
+  return (store, misfits) => {
+    if (store.kind === 'embedded') return 0;
+    const fill = openFill(store, misfits, records.rowCount);
+    const field = openColumnField(records, store.column.field);
+    if (field === undefined) return fillNulls(store, fill, records.rowCount);
+    if (store.kind === 'scalar') return fillFromColumn(field, store.type, fill);
+    fillVectorsFromColumn(field, store.store, fill);
+    return records.rowCount * store.store.dimensions * 4;
+  };
 }
 
 function createTextFiller(records: Extract<Records, { kind: 'text' }>): Filler {

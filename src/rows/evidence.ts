@@ -1,5 +1,6 @@
 /** What the sampled values of one field say about its type. Every value counts: a type is inferred when it holds all of them without loss. */
-import type { Records } from '../source/source.ts';
+import { toValueRecords } from './column-records.ts';
+import type { DeclaredField, Records, Sample } from '../source/source.ts';
 import type { TypeSpec } from './column-type.ts';
 import { maxDimensions } from './column-type.ts';
 import { classifyNumeral } from './numeral.ts';
@@ -35,7 +36,7 @@ export function gatherEvidence(stretches: readonly Records[], field: string): Ev
   for (const records of stretches) {
     evidence.rowCount += records.rowCount;
     if (records.kind === 'text') gatherTexts(evidence, records, field);
-    else gatherValues(evidence, records, field);
+    else gatherValues(evidence, records.kind === 'columns' ? toValueRecords(records, [field]) : records, field);
   }
   return evidence;
 }
@@ -130,6 +131,26 @@ function areFinite(numbers: ArrayLike<unknown>): boolean {
 /** A type and why it was chosen. */
 export interface Verdict extends TypeSpec {
   readonly why: string;
+}
+
+/** What is known of a field: what its sampled values are, and its type by the source's own word where it gives one, else by those values. */
+export interface Judgement {
+  readonly evidence: Evidence;
+  readonly verdict: Verdict;
+  /** The source's word. */
+  readonly declared: DeclaredField | undefined;
+}
+
+/** Judges one field of a sample. */
+export function judgeField(sample: Sample, field: string): Judgement {
+  const evidence = gatherEvidence(sample.stretches, field);
+  const declared = sample.declared?.find((each) => each.name === field);
+  if (declared === undefined) return { evidence, declared, verdict: judgeEvidence(evidence) };
+  const { type, dimensions } = declared;
+  // A table without rows has its dimension all the same, and it is compared with the target's.
+  if (dimensions !== undefined && !evidence.lengths.has(dimensions)) evidence.lengths.set(dimensions, 0);
+  const spec: TypeSpec = dimensions === undefined ? { type } : { type, dimensions };
+  return { evidence, declared, verdict: { ...spec, why: 'as in the source' } };
 }
 
 /** Decides for the narrowest type that holds every sampled value. */

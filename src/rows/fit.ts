@@ -4,7 +4,7 @@ import type { ColumnDescription, TableDescription } from '../target/driver.ts';
 import type { TypeSpec } from './column-type.ts';
 import { formatColumnType } from './column-type.ts';
 import type { Evidence, Verdict } from './evidence.ts';
-import { gatherEvidence, judgeEvidence } from './evidence.ts';
+import { judgeField } from './evidence.ts';
 import type { ColumnNote, SchemaProposal } from './inference.ts';
 import { findKeyProblems, normFlag } from './inference.ts';
 import type { Column } from './schema.ts';
@@ -89,8 +89,7 @@ function listColumns({ columns }: TableDescription): string {
 
 function fitColumn({ description, field }: Match, context: FitContext): FittedColumn {
   const { overrides, sample } = context;
-  const evidence = gatherEvidence(sample.stretches, field);
-  const verdict = judgeEvidence(evidence);
+  const { evidence, verdict } = judgeField(sample, field);
   const given = findGiven(context.types, description.name);
   const { spec, why, problems } = chooseType(description, verdict, given);
   const isKey = (overrides.key ?? []).includes(description.name);

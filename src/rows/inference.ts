@@ -1,7 +1,7 @@
 /** The schema of a new table: a column per field of the sample, of the narrowest type that holds every sampled value, unless the caller says otherwise. */
 import type { Sample } from '../source/source.ts';
 import type { TypeSpec } from './column-type.ts';
-import { gatherEvidence, judgeEvidence } from './evidence.ts';
+import { judgeField } from './evidence.ts';
 import type { Column } from './schema.ts';
 import type { SchemaOverrides, Selected } from './selection.ts';
 import { listNames, selectFields } from './selection.ts';
@@ -29,7 +29,11 @@ export function inferSchema(sample: Sample, overrides: SchemaOverrides = {}): Sc
   const { selected, types, problems } = selectFields(sample, overrides);
   const key = overrides.key ?? [];
   const proposed = selected.map((column) => proposeColumn(column, sample, types.get(column.name)));
-  const columns = proposed.map(({ column }) => ({ ...column, isNullable: !key.includes(column.name), ...normFlag(column, overrides) }));
+  const columns = proposed.map(({ column }) => ({
+    ...column,
+    isNullable: column.isNullable && !key.includes(column.name),
+    ...normFlag(column, overrides),
+  }));
   const among = `; columns are: ${listNames(selected.map(({ name }) => name))}`;
   const unknownTypes = [...types.keys()].filter((name) => !columns.some((column) => column.name === name));
   return {
@@ -46,11 +50,12 @@ export function inferSchema(sample: Sample, overrides: SchemaOverrides = {}): Sc
 }
 
 function proposeColumn({ name, field }: Selected, sample: Sample, given: TypeSpec | undefined): { column: Column; note: ColumnNote } {
-  const evidence = gatherEvidence(sample.stretches, field);
-  const { why, ...inferred } = judgeEvidence(evidence);
-  const spec = given ?? inferred;
+  const { declared, evidence, verdict } = judgeField(sample, field);
+  const { why, ...judged } = verdict;
+  const spec = given ?? judged;
+  const isGuessed = given === undefined && declared === undefined && spec.type === 'integer';
   return {
-    column: { name, field, ...spec, isNullable: true, ...(given === undefined && spec.type === 'integer' ? { isGuessed: true } : {}) },
+    column: { name, field, ...spec, isNullable: declared?.isNullable ?? true, ...(isGuessed ? { isGuessed } : {}) },
     note: { samples: evidence.samples, why: given === undefined ? why : 'given' },
   };
 }

@@ -39,6 +39,16 @@ export function reserveVectors(store: VectorStore, moreRows: number): void {
   if (store.nulls !== undefined) store.nulls = new Uint8Array(store.nulls.buffer.transfer(store.capacity));
 }
 
+/** Takes the memory of a batch that nobody reads any more, so that the next one need not ask the system for new pages (a fifth of the work of a load from memory). */
+export function reuseVectors(store: VectorStore, { values }: VectorValues): void {
+  const { buffer } = values;
+  if (store.rowCount > 0 || !(buffer instanceof ArrayBuffer) || buffer.byteLength <= store.values.buffer.byteLength) return;
+  store.values = new Float32Array(buffer);
+  store.values.fill(0);
+  store.capacity = Math.floor(store.values.length / store.dimensions);
+  store.nulls = undefined;
+}
+
 /** What a vector column needs of a fill: no array, for its numbers stand in the store. */
 type VectorFill = Pick<ScalarFill, 'isNullable' | 'refuse'>;
 
@@ -83,6 +93,28 @@ function writeNumbers(store: VectorStore, numbers: readonly unknown[]): Unfit | 
     sum += Math.abs(rounded);
   }
   return judgeSum(store, sum);
+}
+
+/** Takes the vectors of a whole stretch, of the store's own length, with one copy; each is then checked where it stands. Room must have been reserved. */
+export function copyVectors(
+  store: VectorStore,
+  stretch: { readonly values: VectorValues; readonly rowCount: number },
+  fill: VectorFill,
+): void {
+  const { dimensions } = store;
+  const { rowCount, values } = stretch;
+  store.values.set(values.values.subarray(0, rowCount * dimensions), store.rowCount * dimensions);
+  for (let row = 0; row < rowCount; row++) {
+    const from = store.rowCount * dimensions;
+    if (values.nulls?.[row] === 1) {
+      store.values.fill(0, from, from + dimensions);
+      setNullVector(store, fill, row);
+      continue;
+    }
+    const unfit = judgeSum(store, sumMagnitudes(store.values, from, from + dimensions));
+    store.rowCount++;
+    if (unfit !== undefined) fill.refuse(row, unfit);
+  }
 }
 
 type NumericArray = Exclude<NodeJS.TypedArray, BigInt64Array | BigUint64Array>;

@@ -4,7 +4,7 @@ import { createCancelCheck, Waiter } from './cancellation.ts';
 import { SluiceError } from '../errors.ts';
 import type { PulledIterator } from './iteration.ts';
 import { collectFields, headSample, samplePlaces } from './sample.ts';
-import type { ReadOptions, Sample, Source, ValueRecords } from './source.ts';
+import type { ReadOptions, Sample, Shard, Source, ValueRecords } from './source.ts';
 import { listOneShard } from './stream.ts';
 import { writeRowText } from './row-text.ts';
 
@@ -24,8 +24,8 @@ export function createArraySource(rows: readonly unknown[]): Source {
     ...describeObjects(name),
     isSeekable: true,
     sample: async () => sampleArray(rows),
-    shards: () => listOneShard(rows.length),
-    read: (_shard, from, options) => readArray(rows, from, createCancelCheck(name, options.signal)),
+    shards: (targetBytes) => cutArray(rows, targetBytes),
+    read: (shard, from, options) => readArray(rows, { shard, from }, createCancelCheck(name, options.signal)),
     close: async () => undefined,
   };
 }
@@ -47,18 +47,36 @@ function describeObjects(name: string): Pick<Source, 'name' | 'format' | 'byteCo
   return { name, format: 'objects', byteCount: undefined, descriptor: undefined, changed: async () => [] };
 }
 
+/** At most this much of memory a shard, so that a lane can check one while the target takes another. */
+const maxArrayShardBytes = 16 * 1024 * 1024;
+
+async function* cutArray(rows: readonly unknown[], targetBytes: number): AsyncGenerator<Shard, void, undefined> {
+  const { byteCount } = makeRecords(rows.slice(0, headSample.maxRows), 0);
+  const meanBytes = Math.max(1, byteCount / Math.max(1, Math.min(rows.length, headSample.maxRows)));
+  const count = Math.max(firstRows, Math.floor(Math.min(targetBytes, maxArrayShardBytes) / meanBytes));
+  for (let start = 0, ordinal = 0; ordinal === 0 || start < rows.length; start += count, ordinal++) {
+    yield { ordinal, file: 0, start, end: Math.min(rows.length, start + count), head: '', tail: '' };
+  }
+}
+
+interface ArrayPart {
+  readonly shard: Shard;
+  readonly from: Position;
+}
+
 async function* readArray(
   rows: readonly unknown[],
-  from: Position,
+  { shard, from }: ArrayPart,
   checkCancelled: () => void,
 ): AsyncGenerator<ValueRecords, void, undefined> {
+  const end = shard.end ?? rows.length;
   let at = from.offset;
   let wanted = firstRows;
-  while (at < rows.length) {
+  while (at < end) {
     checkCancelled();
-    const records = makeRecords(rows.slice(at, at + wanted), at);
+    const records = makeRecords(rows.slice(at, Math.min(at + wanted, end)), at, shard.start);
     yield records;
-    at = records.end.row;
+    at = records.end.offset;
     wanted = chooseRowCount(records);
   }
 }
@@ -68,9 +86,9 @@ function sampleArray(rows: readonly unknown[]): Sample {
   const stretches = [makeRecords(rows.slice(0, headSample.maxRows), 0)];
   for (let place = 1; place <= samplePlaces; place++) {
     const start = Math.floor((rows.length * place) / samplePlaces) - placeRows;
-    if (start >= stretches.at(-1)!.end.row) stretches.push(makeRecords(rows.slice(start, start + placeRows), start));
+    if (start >= stretches.at(-1)!.end.offset) stretches.push(makeRecords(rows.slice(start, start + placeRows), start));
   }
-  return { fields: collectFields(stretches), stretches, meanRowBytes: undefined };
+  return { fields: collectFields(stretches), stretches, meanRowBytes: undefined, estimatedRows: rows.length };
 }
 
 /** The rows of an iterable, each taken once: a row that was taken for a sample waits for the read. */
@@ -167,8 +185,8 @@ function chooseRowCount(records: ValueRecords): number {
   return Math.max(1, Math.min(maxStretchRows, Math.floor(stretchBytes / Math.max(1, meanBytes))));
 }
 
-/** Makes records of rows whose first one has the ordinal `first`. */
-function makeRecords(rows: readonly unknown[], first: number): ValueRecords {
+/** Makes records of rows whose first one has the ordinal `first`; within its shard rows are counted from `start`. */
+function makeRecords(rows: readonly unknown[], first: number, start = 0): ValueRecords {
   const values: Row[] = [];
   const ordinals = new Float64Array(rows.length);
   const rejects: Reject[] = [];
@@ -181,13 +199,14 @@ function makeRecords(rows: readonly unknown[], first: number): ValueRecords {
       rejects.push({
         code: 'ROW_NOT_AN_OBJECT',
         message: describeNoRow(row),
-        row: ordinal,
+        row: ordinal - start,
         offset: ordinal,
-        line: ordinal,
+        line: ordinal - start,
         raw: writeRowText(row),
       });
   }
-  const places = ordinals.subarray(0, values.length);
+  const offsets = ordinals.subarray(0, values.length);
+  const places = start === 0 ? offsets : offsets.map((ordinal) => ordinal - start);
   const end = first + rows.length;
   return {
     kind: 'values',
@@ -195,8 +214,8 @@ function makeRecords(rows: readonly unknown[], first: number): ValueRecords {
     values,
     rowCount: values.length,
     rejects,
-    places: { offsets: places, rows: places, lines: places, raw: (row) => writeRowText(values[row]) },
-    end: { offset: end, row: end, line: end },
+    places: { offsets, rows: places, lines: places, raw: (row) => writeRowText(values[row]) },
+    end: { offset: end, row: end - start, line: end - start },
     byteCount: estimateBytes(values),
   };
 }

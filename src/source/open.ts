@@ -4,6 +4,8 @@ import { glob } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../errors.ts';
+import { openDatabase } from './database.ts';
+import { isDatabaseUrl } from './database-url.ts';
 import { notAFileError, toSourceError } from './file-handles.ts';
 import { openFiles, reopenFiles } from './files.ts';
 import { chooseFormat } from './formats.ts';
@@ -14,7 +16,7 @@ import { createStreamSource } from './stream.ts';
 
 /**
  * Opens a source. A string or URL is a path (`-` is stdin; `*`, `?` and the like are expanded if there is no file of that name), an array of strings is
- * several; other arrays and iterables give rows (objects) or text (bytes, strings). A file is looked at, of an iterable the first item is taken, stdin
+ * several; `sqlite:FILE?table=…`, `postgres://…?query=…` are a table or query of a database; other arrays and iterables give rows (objects) or text (bytes, strings). A file is looked at, of an iterable the first item is taken, stdin
  * and pipes are left alone until `sample`. The caller closes the source.
  *
  * @throws SLUICE_SOURCE_MISSING, SLUICE_SOURCE_NOT_A_FILE, SLUICE_SOURCE_DENIED, SLUICE_SOURCE_EMPTY or SLUICE_SOURCE_READ for a file;
@@ -22,6 +24,8 @@ import { createStreamSource } from './stream.ts';
  */
 export async function openSource(input: SourceInput, options: SourceOptions = {}): Promise<Source> {
   const chosen = pickOptions(options);
+  const [first] = Array.isArray(input) ? input : [input];
+  if (isPath(first) && isDatabaseUrl(String(first))) return openOneDatabase(Array.isArray(input) ? input : [first]);
   if (isPath(input)) return openPaths([input], chosen);
   if (ArrayBuffer.isView(input)) return openStream('bytes', [input], chosen);
   if (!Array.isArray(input)) return openIterable(input, chosen);
@@ -34,9 +38,16 @@ export async function openSource(input: SourceInput, options: SourceOptions = {}
  * @throws SLUICE_USAGE, SLUICE_FORMAT_UNKNOWN
  */
 export async function reopenSource(descriptor: SourceDescriptor): Promise<Source> {
+  const [first = ''] = descriptor.files;
+  if (isDatabaseUrl(first)) return openDatabase(first, descriptor);
   const options = pickOptions(descriptor.options);
   const paths = descriptor.files;
   return reopenFiles({ paths, name: nameFiles(paths), format: chooseFormat(paths[0] ?? '', options), options });
+}
+
+async function openOneDatabase(inputs: readonly unknown[]): Promise<Source> {
+  if (inputs.length === 1) return openDatabase(String(inputs[0]));
+  throw new SluiceError('SLUICE_USAGE', 'a database can be loaded only alone', { hint: 'Load it apart from the other sources.' });
 }
 
 function isPath(input: unknown): input is string | URL {
@@ -92,7 +103,7 @@ function toPath(input: string | URL): string {
   const text = String(input);
   if (/^file:/i.test(text)) return fileURLToPath(input);
   if (!(input instanceof URL) && !/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) return text;
-  throw new SluiceError('SLUICE_USAGE', `a source is a file or a stream, not a ${text.split(':')[0]} URL`, {
+  throw new SluiceError('SLUICE_USAGE', `a source is a file, a stream or a database, not a ${text.split(':')[0]} URL`, {
     hint: 'Pipe it in: curl URL | sluice load - --format …',
   });
 }

@@ -1,6 +1,6 @@
 /** The contract of a source: what a format must do to be loaded. A source yields records in order and never drops one in silence. */
-import type { Column } from '../rows/schema.ts';
-import type { Places, Position, Reject } from '../rows/batch.ts';
+import type { Column, ColumnType } from '../rows/schema.ts';
+import type { ColumnValues, Places, Position, Reject } from '../rows/batch.ts';
 
 /** A part of a source that can be read alone. Plain data; stands in the ledger. */
 export interface Shard {
@@ -12,7 +12,10 @@ export interface Shard {
   readonly start: number;
   /** Byte after the last one; undefined where the end is not known (a stream). */
   readonly end?: number;
-  /** Digests of the shard's first and last 4 KiB, hex; empty for a stream. Resuming compares them. */
+  /**
+   * Digests of the shard's first and last 4 KiB, hex; empty for a stream. Resuming compares them. Of a database: the shard's range of keys, pages or row ids
+   * as JSON, and a digest of what the table was where rows of it could change their shard; empty for none.
+   */
   readonly head: string;
   readonly tail: string;
 }
@@ -57,7 +60,24 @@ export interface ValueRecords extends RecordStretch {
   readonly isJsonText: boolean;
 }
 
-export type Records = TextRecords | ValueRecords;
+/** Rows by column, their values in memory as {@link Scalar} says: of a database or a columnar file, whose types are known. Row `r` of field `f` is `values[f].values[r]`. */
+export interface ColumnRecords extends RecordStretch {
+  readonly kind: 'columns';
+  readonly fields: readonly string[];
+  readonly values: readonly ColumnValues[];
+  /** Types of the values, by field, where the source knows them: text that is `json` is told from other text by it. */
+  readonly types?: readonly (ColumnType | undefined)[] | undefined;
+}
+
+export type Records = TextRecords | ValueRecords | ColumnRecords;
+
+/** What a source that knows its types says of a field; taken instead of what the values look like. */
+export interface DeclaredField {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly dimensions?: number;
+  readonly isNullable: boolean;
+}
 
 /** Rows for schema inference: from the start and, where the source can seek, from the middle and the end. */
 export interface Sample {
@@ -66,6 +86,10 @@ export interface Sample {
   readonly stretches: readonly Records[];
   /** Mean bytes of a row in the sample; undefined for sources without bytes. */
   readonly meanRowBytes: number | undefined;
+  /** The fields with their types, where the source knows them. */
+  readonly declared?: readonly DeclaredField[] | undefined;
+  /** Rows in all, as far as the source can tell without reading them. */
+  readonly estimatedRows?: number | undefined;
 }
 
 export interface ReadOptions {
@@ -76,8 +100,13 @@ export interface ReadOptions {
 
 /** What a reader in another thread or process needs to open the same source. Plain data. */
 export interface SourceDescriptor {
+  /** Paths, or the one URL of a database. */
   readonly files: readonly string[];
   readonly options: SourceOptions;
+  /** What all readers of one session share, such as the name of a database's snapshot and the password; another session gets its own. Never kept. */
+  readonly shared?: string | undefined;
+  /** What the source is and what it held, where `files` are no paths: equal texts are the same input. What such a source gives the second time may still be something else. */
+  readonly identity?: string | undefined;
 }
 
 export interface Source {
@@ -90,6 +119,10 @@ export interface Source {
   readonly isSeekable: boolean;
   /** How another thread opens it; undefined where it can't. */
   readonly descriptor: SourceDescriptor | undefined;
+  /** Only this object can read it, on the thread that opened it: one lane. */
+  readonly hasOneReader?: boolean | undefined;
+  /** What is to be said about resuming and about rows that change while the load runs; a clause. */
+  readonly guarantee?: string | undefined;
   /** Called once, before `shards`. A stream keeps what it read and yields it again. */
   sample(signal?: AbortSignal): Promise<Sample>;
   /** Shards of about `targetBytes`, in order, together covering the source exactly once. A stream is one shard. */
@@ -98,6 +131,8 @@ export interface Source {
   read(shard: Shard, from: Position, options: ReadOptions): AsyncIterable<Records>;
   /** Which of the given shards no longer have the digests they had. */
   changed(shards: readonly Shard[]): Promise<readonly Shard[]>;
+  /** Every row has been read: a snapshot that is held is let go. What is read afterwards is read as it is then. */
+  release?(): Promise<void>;
   close(): Promise<void>;
 }
 

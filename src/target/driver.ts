@@ -2,6 +2,20 @@
 import type { Batch, Position, Reject } from '../rows/batch.ts';
 import type { Column, ColumnType, Scalar } from '../rows/schema.ts';
 import type { Shard } from '../source/source.ts';
+import type { Decision, IndexRequest, IndexResult, Metric, SampleRequest, SearchAnswer, SearchRequest } from './search-contract.ts';
+
+export type {
+  Decision,
+  IndexRequest,
+  IndexResult,
+  Metric,
+  SampleRequest,
+  SearchAnswer,
+  SearchHit,
+  SearchRequest,
+} from './search-contract.ts';
+
+import type { StrategyRequest, StrategySet } from './strategy.ts';
 
 /** How rows meet rows that are already there. insert: a row with a known key is refused · upsert: it replaces the columns loaded · skip: the old row stays · replace: the whole table is. */
 export type LoadMode = 'insert' | 'upsert' | 'skip' | 'replace';
@@ -16,8 +30,33 @@ export interface Capabilities {
   readonly supportsReplace: boolean;
   readonly supportsDeferredIndexes: boolean;
   readonly supportsSearch: boolean;
+  /** Whether a load can be made visible all at once, or not at all, in every mode ({@link TargetOptions.isAtomic}). */
+  readonly supportsAtomic: boolean;
   /** How many connections can commit at the same moment; 1: lanes take turns, in the order of the input. */
   readonly writers: number;
+  /** `false`: the database lives in the caller's thread, and one lane runs there; `true` by default. */
+  readonly usesThreads?: boolean;
+  /** The size of a batch, in memory, where the caller names none: bytes and rows. */
+  readonly batchBytes: number;
+  readonly batchRows: number;
+  /** When a vector index is made unasked: from this many floats (rows × dimensions) on; undefined: only when asked for. */
+  readonly minIndexedFloats: number | undefined;
+}
+
+/** What a caller may ask of the way a target is written. A driver puts what it can't do into the plan's problems. All false or `auto` by default. */
+export interface TargetOptions {
+  /** The rows become visible all at once at the end; after a failure, or above the reject limit, not at all. Resumable all the same. */
+  readonly isAtomic?: boolean | undefined;
+  /** The table is made without a log: faster, and empty after a crash of the server. Only for tables that the load makes. */
+  readonly isUnlogged?: boolean | undefined;
+  /** `false`: rows are written by INSERT, where COPY is not allowed or not there. */
+  readonly usesCopy?: boolean | undefined;
+  /** `keep`: rows go through the indexes that are there · `rebuild`: dropped first, made again at the end · `auto`: whichever is estimated to be faster. */
+  readonly indexes?: 'auto' | 'keep' | 'rebuild' | undefined;
+  /** Session settings that trade safety for speed are allowed; they are reset afterwards. */
+  readonly isFastSession?: boolean | undefined;
+  /** How vectors are stored in a table that the load makes: 32-bit floats, or 16-bit ones at half the size. */
+  readonly vectorType?: 'vector' | 'halfvec' | undefined;
 }
 
 export interface ColumnDescription {
@@ -63,13 +102,20 @@ export interface TableRequest {
   /** From the sample; undefined for a stream. */
   readonly expectedRows: number | undefined;
   readonly expectedBytes: number | undefined;
+  readonly options?: TargetOptions | undefined;
+  /** Whether the input can be read a second time (files): only then can the key of a new table be put off, see {@link DuplicateKeysError}. */
+  readonly isRereadable?: boolean | undefined;
+  /** The vector index that the load will end with, for a forecast of its cost; undefined for none. */
+  readonly index?: { readonly column: string; readonly metric: Metric } | undefined;
 }
 
-/** A decision and its reason, both printable. */
-export interface Decision {
-  readonly what: string;
-  readonly choice: string;
-  readonly why: string;
+/** An index or constraint that is put off. */
+export interface DeferredIndex {
+  readonly name: string;
+  /** The statement that makes it (again). */
+  readonly ddl: string;
+  /** The statement that drops it; undefined: the driver's own, or nothing to drop (the key of a table that is new). */
+  readonly drop?: string;
 }
 
 /** What a driver will do to a table for a load. Plain data. */
@@ -83,8 +129,8 @@ export interface TablePlan {
   readonly isNew: boolean;
   /** Statements run by `prepare`, in one transaction. */
   readonly ddl: readonly string[];
-  /** Secondary indexes to be dropped by `prepare` and made again by `finish`. */
-  readonly deferredIndexes: readonly { readonly name: string; readonly ddl: string }[];
+  /** Indexes and constraints to be dropped by `prepare` and made again by `finish`, in this order. */
+  readonly deferredIndexes: readonly DeferredIndex[];
   readonly decisions: readonly Decision[];
   /** Reasons why the load can't be done as asked. Not empty: nothing may be written. */
   readonly problems: readonly string[];
@@ -142,62 +188,7 @@ export interface Statement {
   readonly mustChange?: number;
 }
 
-export type ResultRow = Readonly<Record<string, string | number | bigint | Uint8Array | null>>;
-
-export interface SearchRequest {
-  readonly table: string;
-  readonly column: string;
-  readonly vector: Float32Array;
-  readonly k: number;
-  readonly metric: Metric;
-  readonly where: string | undefined;
-  /** Columns of the table to return; all but vectors when undefined. */
-  readonly columns: readonly string[] | undefined;
-  /** `exact` and `index` force a way; `auto` lets the driver choose. */
-  readonly way: 'auto' | 'exact' | 'index';
-}
-
-/** How near two vectors are. Scores are so that higher is nearer: cosine similarity, inner product, negative L2 distance. */
-export type Metric = 'cosine' | 'ip' | 'l2';
-
-/** Which stored vectors are asked for: at most `count`, the same for the same seed and table. */
-export interface SampleRequest {
-  readonly table: string;
-  readonly column: string;
-  readonly count: number;
-  readonly seed: number;
-}
-
-export interface SearchHit {
-  readonly key: Readonly<Record<string, unknown>>;
-  readonly score: number;
-  readonly columns: Readonly<Record<string, unknown>>;
-}
-
-export interface SearchAnswer {
-  readonly hits: readonly SearchHit[];
-  readonly explain: readonly Decision[];
-}
-
-export interface IndexRequest {
-  readonly table: string;
-  readonly column: string;
-  readonly metric: Metric;
-  /** `rebuild` always, `update` as little as needed. */
-  readonly how: 'rebuild' | 'update';
-  readonly threads?: number | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** How long a lock may be waited for; 30,000 by default. */
-  readonly lockTimeoutMs?: number | undefined;
-}
-
-export interface IndexResult {
-  readonly rows: number;
-  readonly buildMs: number;
-  /** built anew · extended by changed rows · current already. */
-  readonly did: 'built' | 'extended' | 'nothing';
-}
+export type ResultRow = Readonly<Record<string, string | number | bigint | boolean | Uint8Array | null>>;
 
 /** How much of a refused row the ledger keeps. */
 export interface RejectKeeping {
@@ -218,6 +209,32 @@ export interface CommitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The end of a load's last session. */
+export interface FinishOptions {
+  /** Every shard is done; false: the load goes on later, and only what was put off comes back. */
+  readonly isComplete: boolean;
+  /** Told of each index that is being made. */
+  readonly onProgress?:
+    ((progress: { readonly index: string; readonly phase: string; readonly done: number; readonly total: number }) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Asked when rows are refused while they are published all at once: whether so many more rejects may be. `false`: nothing is published, SLUICE_REJECT_LIMIT. */
+  readonly mayReject?: ((count: number) => boolean) | undefined;
+}
+
+/** Rows that came twice into a table whose key was put off, with what the ledger must be told of them. */
+export interface DuplicateRepair {
+  /** The first row of each key, in the order of the input; it is the one that stays. */
+  readonly kept: readonly Batch[];
+  /** The others, by shard. */
+  readonly refused: readonly { readonly shard: number; readonly batch: Batch }[];
+}
+
+/** How many lanes a target can take now, and why. */
+export interface LaneAdvice {
+  readonly lanes: number;
+  readonly why: string;
+}
+
 /** An open link to a target. Not shared between threads; calls are made one after another. */
 export interface Connection {
   readonly capabilities: Capabilities;
@@ -235,8 +252,15 @@ export interface Connection {
   commit(unit: CommitUnit, options?: CommitOptions): Promise<Outcome>;
   /** After an unknown end, over a new connection: whether the marked commit is in the ledger. */
   settle(mark: Mark): Promise<'landed' | 'not_landed' | 'fenced'>;
-  /** Indexes back and, when every shard is done, the replaced table published. Repeatable; tells what it did. */
-  finish(load: string, plan: TablePlan, isComplete: boolean): Promise<readonly Decision[]>;
+  /**
+   * Indexes back and, when every shard is done, the replaced table published. Repeatable; tells what it did.
+   * @throws DuplicateKeysError when a key that was put off can't be made; `repairDuplicates` and another `finish` follow
+   */
+  finish(load: string, plan: TablePlan, options: FinishOptions): Promise<readonly Decision[]>;
+  /** In one transaction: of rows with equal keys only the first stays, the others become rejects of their shards. For drivers that put keys off. */
+  repairDuplicates?(load: string, plan: TablePlan, repair: DuplicateRepair): Promise<void>;
+  /** How many lanes there is room for; by the cores of this machine where a driver doesn't say. */
+  adviseLanes?(): Promise<LaneAdvice>;
   countRows(table: string): Promise<number>;
   /** Count and digest of the table's keys, by reading all of them. */
   digestKeys(table: string, key: readonly string[]): Promise<{ readonly rows: number; readonly digest: string }>;
@@ -264,4 +288,6 @@ export interface Driver {
   readonly capabilities: Capabilities;
   /** @throws SLUICE_TARGET_… when it can't be opened. */
   connect(url: string, options?: ConnectOptions): Promise<Connection>;
+  /** The ways of writing rows that `sluice bench` sets side by side; undefined: nothing to compare. The caller closes them. @throws as `connect` does */
+  openStrategies?(request: StrategyRequest): Promise<StrategySet>;
 }

@@ -4,6 +4,9 @@ import type { Connection, ConnectOptions, Driver } from './driver.ts';
 
 const drivers: Readonly<Record<string, () => Promise<{ readonly driver: Driver }>>> = {
   sqlite: () => import('./sqlite/index.ts'),
+  postgres: () => import('./postgres/index.ts'),
+  postgresql: () => import('./postgres/index.ts'),
+  pglite: () => import('./pglite/index.ts'),
 };
 
 /** Schemes that `--to` takes. */

@@ -29,6 +29,11 @@ function toText(value: unknown): string {
   return value === null ? 'null' : String(value);
 }
 
+/** PostgreSQL prints json values with spaces of its own; none of the values above has one inside a text. */
+function dropSpaces(text: string): string {
+  return text.replaceAll(' ', '');
+}
+
 function asText(json: string): string {
   return json.startsWith('"') ? (JSON.parse(json) as string) : json;
 }
@@ -41,7 +46,8 @@ export function describeTypes(options: ConformanceOptions): void {
           const lines = [...values, 'null'].map((value, index) => `{"id":${String(index)},"value":${value}}`);
           const report = await load({ ...loadOf([], database.url), from: streamLines(lines), format: 'jsonl', types: { value: type } });
           assert.equal(report.counts.written, lines.length);
-          const found = (await database.rows('items', ['id', 'value'])).map(([, value]) => toText(value));
+          const texts = (await database.rows('items', ['id', 'value'])).map(([, value]) => toText(value));
+          const found = type === 'json' ? texts.map(dropSpaces) : texts;
           assert.deepEqual(found, [...(stored ?? values.map(asText)), 'null']);
         });
       });

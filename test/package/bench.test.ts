@@ -7,6 +7,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { skipReason } from '../postgres/server.ts';
 
 const bench = fileURLToPath(new URL('../../bench', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'sluice-bench-test-'));
@@ -32,6 +33,10 @@ for (const [name, scale] of [
     assert.match(runBenchmark(name, scale), /what +sluice +limit +ratio +bar\n.*(?:met|NOT MET)/);
   });
 }
+
+test('a benchmark on PostgreSQL runs each trial in a database of its own and counts its rows and rejects', { skip: skipReason }, () => {
+  assert.match(runBenchmark('pg-bad-rows', 0.001), /1000 refused: rejects too many or too few +0 rejects +≤ 0 +met/);
+});
 
 test('a benchmark that does not exist is refused with the list of those that do', () => {
   const done = spawnSync(process.execPath, [path.join(bench, 'main.ts'), 'nothing'], { encoding: 'utf8' });

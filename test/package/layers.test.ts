@@ -11,7 +11,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 const layers: readonly (readonly string[])[] = [
   ['errors.ts', 'rows'],
   ['source', 'embed', 'target', 'ledger'],
-  ['load', 'batch', 'search', 'verify'],
+  ['load', 'batch', 'search', 'verify', 'bench'],
   ['index.ts', 'testing'],
   ['cli', 'server'],
 ];
@@ -20,6 +20,8 @@ const layers: readonly (readonly string[])[] = [
 const contracts: ReadonlyMap<string, number> = new Map([
   [path.join('source', 'source.ts'), 0],
   [path.join('target', 'driver.ts'), 0],
+  [path.join('target', 'search-contract.ts'), 0],
+  [path.join('target', 'strategy.ts'), 0],
   [path.join('load', 'options.ts'), 1],
 ]);
 

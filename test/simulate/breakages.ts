@@ -122,6 +122,7 @@ function dropRejects(builder: Lane['builder']): Lane['builder'] {
     },
     add: (records) => builder.add(records).slice(1),
     take: () => builder.take(),
+    reuse: (batch) => builder.reuse(batch),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Reads sources to the end and lays what came out side by side: one line of text for each row and reject, in the order of the input. */
 import { ByteWindow, type ByteInput } from '../../src/source/byte-window.ts';
 import { openSource } from '../../src/source/open.ts';
+import { toValueRecords } from '../../src/rows/column-records.ts';
 import type { Position } from '../../src/rows/batch.ts';
 import type { Records, Shard, Source, SourceInput, SourceOptions, TextRecords } from '../../src/source/source.ts';
 import { findCuts } from '../../src/source/split.ts';
@@ -41,8 +42,9 @@ export function listStretch(records: Records): Read[] {
     raw,
     value: undefined,
   }));
+  const rows = records.kind === 'columns' ? toValueRecords(records).values : records.kind === 'values' ? records.values : undefined;
   for (let at = 0; at < records.rowCount; at++) {
-    const value = records.kind === 'text' ? readFields(records, at) : records.values[at];
+    const value = rows?.[at] ?? (records.kind === 'text' ? readFields(records, at) : undefined);
     list.push({ offset: places.offsets[at]!, row: places.rows[at]!, line: places.lines[at]!, what: 'row', raw: places.raw(at), value });
   }
   return list.sort((a, b) => a.offset - b.offset);

@@ -1,6 +1,6 @@
 /** The two ends of a load on SQLite: what is made before the first row, and what is put right after the last. Each step is one transaction and may be run again. */
 import { SluiceError } from '../../errors.ts';
-import { ledgerDdl } from '../../ledger/schema.ts';
+import { ledgerDdl, ledgerViews } from '../../ledger/schema.ts';
 import { forgetIndex, recordIndex } from '../../ledger/statements.ts';
 import type { Decision, Statement, TablePlan } from '../driver.ts';
 import { quoteIdentifier } from '../sql-text.ts';
@@ -47,11 +47,12 @@ export async function prepareLoad(
   await setJournal(link, plan);
   await transactSqlite(link, () => {
     for (const ddl of ledgerDdl) link.db.exec(ddl);
+    for (const { name, query } of ledgerViews) link.db.exec(`CREATE VIEW IF NOT EXISTS ${name} AS\n${query}`);
     runStatements(link, records);
     for (const ddl of plan.ddl) link.db.exec(ddl);
     for (const index of plan.deferredIndexes) {
       runStatements(link, [recordIndex(id, index)]);
-      link.db.exec(`DROP INDEX IF EXISTS ${quoteIdentifier(index.name)}`);
+      link.db.exec(index.drop ?? `DROP INDEX IF EXISTS ${quoteIdentifier(index.name)}`);
     }
   });
 }

@@ -87,7 +87,9 @@ function estimateRows(link: SqliteFile, table: string): number {
 
 function chooseDeferred(link: SqliteFile, description: TableDescription, request: TableRequest): readonly { name: string; ddl: string }[] {
   const expected = request.expectedRows ?? 0;
-  if (expected < minDeferRows || expected < minDeferShare * estimateRows(link, description.name)) return [];
+  const way = request.options?.indexes ?? 'auto';
+  if (way === 'keep') return [];
+  if (way === 'auto' && (expected < minDeferRows || expected < minDeferShare * estimateRows(link, description.name))) return [];
   return findPlainIndexes(link, description.name);
 }
 
@@ -141,7 +143,17 @@ function findProblems(link: SqliteFile, request: TableRequest, description: Tabl
   }
   if (names.length === 0) problems.push('The load has no columns.');
   if (names.length > 2000) problems.push(`The load has ${String(names.length)} columns; SQLite takes 2,000.`);
-  return [...problems, ...findKeyProblems(request, description)];
+  return [...problems, ...findOptionProblems(request), ...findKeyProblems(request, description)];
+}
+
+/** What only other targets can do is refused, not passed over. */
+function findOptionProblems({ options = {}, mode }: TableRequest): readonly string[] {
+  const problems: string[] = [];
+  if (options.isAtomic === true && mode !== 'replace')
+    problems.push('SQLite has no --atomic for this mode: rows become visible batch by batch. Mode replace shows all rows at once.');
+  if (options.isUnlogged === true) problems.push('SQLite has no tables without a log (--unlogged).');
+  if (options.vectorType === 'halfvec') problems.push('SQLite keeps vectors as 32-bit floats only (--vector-type halfvec).');
+  return problems;
 }
 
 function isSameName(left: string, right: string): boolean {

@@ -1,0 +1,95 @@
+/** Settles rows with equal keys in a table whose key was put off: the first of each stays, the others become rejects, in one transaction with the ledger's counts. */
+import { emptyDigest } from '../../../ledger/digest.ts';
+import { insertReject, refuseWritten } from '../../../ledger/statements.ts';
+import type { Batch, Reject } from '../../../rows/batch.ts';
+import { quoteIdentifier, quoteList } from '../../sql-text.ts';
+import type { DuplicateRepair, RejectKeeping, TablePlan } from '../../driver.ts';
+import { createRowEncoder } from '../wire/encode.ts';
+import { digestRows } from '../wire/key-hash.ts';
+import { runStatement } from '../ledger.ts';
+import type { PgLink } from '../link.ts';
+import { quoteTable } from '../qualified-name.ts';
+import { readWireColumns } from '../catalog/schema.ts';
+import { readSettings } from '../settings.ts';
+import { runInTransaction } from '../transaction.ts';
+import type { WireColumn } from '../wire-column.ts';
+
+/** Rows of rejects are kept as a commit keeps them. */
+const keeping: RejectKeeping = { keepsRows: true, maxBytes: 64 * 1024 };
+
+interface Repairing {
+  readonly link: PgLink;
+  readonly load: string;
+  readonly plan: TablePlan;
+  readonly columns: readonly WireColumn[];
+}
+
+/** Repeatable: rows that an earlier call has settled are no longer doubled, so nobody asks for them again. */
+export async function repairDuplicates(
+  link: PgLink,
+  load: { readonly id: string; readonly plan: TablePlan; readonly keeping?: RejectKeeping },
+  repair: DuplicateRepair,
+): Promise<void> {
+  const columns = await readWireColumns(link, load.plan.writesTo, load.plan.columns);
+  const repairing: Repairing = { link, load: load.id, plan: load.plan, columns };
+  await runInTransaction(link, async () => {
+    await deleteRows(repairing, repair.kept);
+    for (const batch of repair.kept) await writeRows(repairing, batch);
+    for (const { shard, batch } of repair.refused) await refuseRows(repairing, shard, batch);
+  });
+}
+
+/** All rows that have the keys of the batches, the first ones too: nothing in the table tells them apart. One statement, as each reads the whole table. */
+async function deleteRows({ link, plan, columns }: Repairing, kept: readonly Batch[]): Promise<void> {
+  const match = readKeyColumns(plan, columns)
+    .map(({ column, type }, at) => `t.${quoteIdentifier(column.name)} = (k.key ->> ${at})::${type.name}`)
+    .join(' AND ');
+  await link.query(
+    `DELETE FROM ${quoteTable(plan.writesTo)} t USING (SELECT jsonb_array_elements($1::text::jsonb) AS key) k WHERE ${match}`,
+    [JSON.stringify(kept.flatMap((batch) => listKeys(plan, batch)))],
+  );
+}
+
+function listKeys({ key, columns }: TablePlan, { values, rowCount }: Batch): readonly (readonly string[])[] {
+  const indexes = key.map((name) => columns.findIndex((column) => column.name === name));
+  const readText = (index: number, row: number): string => {
+    const column = values[index];
+    return column?.kind === 'scalar' ? String(column.values[row]) : '';
+  };
+  return Array.from({ length: rowCount }, (_, row) => indexes.map((index) => readText(index, row)));
+}
+
+async function writeRows({ link, plan, columns }: Repairing, batch: Batch): Promise<void> {
+  const { format } = readSettings(plan);
+  const encoder = createRowEncoder(columns, { format });
+  const names = quoteList(plan.columns.map((column) => column.name));
+  const sql = `COPY ${quoteTable(plan.writesTo)} (${names}) FROM STDIN WITH (FORMAT ${format})`;
+  await link.copyIn(sql, encoder.pieces(batch, allRows(batch)));
+}
+
+async function refuseRows({ link, load, plan, columns }: Repairing, shard: number, batch: Batch): Promise<void> {
+  const mark = { load, shard } as const;
+  for (let row = 0; row < batch.rowCount; row++) await runStatement(link, insertReject(mark, toReject(batch, row, plan), keeping));
+  const digest = readSettings(plan).tracksKeys ? digestRows(readKeyColumns(plan, columns), batch, allRows(batch)) : emptyDigest();
+  await runStatement(link, refuseWritten({ load, shard, count: batch.rowCount, digest }));
+}
+
+function toReject({ places }: Batch, row: number, { key }: TablePlan): Reject {
+  return {
+    code: 'REFUSED_UNIQUE',
+    message: `The key (${key.join(', ')}) came before; found when the key of the table was made.`,
+    ...(key.length === 1 && key[0] !== undefined ? { column: key[0] } : {}),
+    row: places.rows[row] ?? 0,
+    offset: places.offsets[row] ?? 0,
+    line: places.lines[row] ?? 0,
+    raw: places.raw(row),
+  };
+}
+
+function readKeyColumns({ key }: TablePlan, columns: readonly WireColumn[]): readonly WireColumn[] {
+  return key.flatMap((name) => columns.filter(({ column }) => column.name === name));
+}
+
+function allRows({ rowCount }: Batch): Int32Array {
+  return Int32Array.from({ length: rowCount }, (_, row) => row);
+}

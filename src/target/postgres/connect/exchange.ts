@@ -1,0 +1,266 @@
+/** One request and its answer on a session. It settles exactly once, whatever arrives or fails to: by ReadyForQuery, by the end of the link, or by its deadline. */
+import { SluiceError } from '../../../errors.ts';
+import type { Landed } from '../../driver.ts';
+import type { LinkLostError } from '../../link.ts';
+import type { PgError, RunOptions } from '../link.ts';
+import { readServerError, type FieldDescription, type Submittable, type WireConnection } from './wire-client.ts';
+
+/** Without an answer for this long the link counts as lost, unless the server can be asked and says that it is at work. */
+export const defaultTimeoutMs = 60_000;
+
+/** How long the server may take to come to rest after an error, or after it was told to stop. */
+const restTimeoutMs = 10_000;
+
+/** After CopyFail, before a CancelRequest is sent as well: the server may not be reading. */
+const cancelDelayMs = 500;
+
+/** What a kind of request does at each step; none of these may throw. */
+export interface ExchangeHandlers<Result> {
+  /** Sent by Parse, Bind, Execute and Sync, not as a simple query. */
+  readonly isExtended?: true;
+  /** Sends the request. */
+  start(): void;
+  /** Whether the work may be committed if the link breaks now. */
+  mayHaveLanded(): boolean;
+  onFields?(fields: readonly FieldDescription[]): void;
+  onRow?(values: readonly (string | null)[]): void;
+  onCopyIn?(): void;
+  onCopyData?(chunk: Uint8Array): void;
+  /** The server failed, the caller stopped it, or the link broke: nothing more may be sent, but what ends a COPY. True: that was sent, so no CancelRequest is needed at once. */
+  stop?(why: 'server' | 'caller'): boolean;
+  finish(tag: string): Result;
+}
+
+/** What an exchange needs of the session that it runs on. */
+export interface ExchangeHost {
+  readonly place: string;
+  /** Sends a CancelRequest over a connection of its own; bounded, never throws. */
+  readonly cancel: () => Promise<void>;
+  /** Asks over a connection of its own whether the server is at work for this session; bounded, never throws. */
+  readonly isWorking: () => Promise<boolean>;
+  /** The link is gone, for this reason. */
+  lose(reason: Error): void;
+  /** The exchange has settled, the next one may begin. */
+  release(exchange: object): void;
+  describeLoss(landed: Landed, reason: Error): LinkLostError;
+  refuseCopy(isExtended: boolean): void;
+}
+
+export class Exchange<Result> implements Submittable {
+  readonly settled: Promise<Result>;
+  readonly #session: ExchangeHost;
+  readonly #handlers: ExchangeHandlers<Result>;
+  readonly #options: RunOptions;
+  readonly #resolvers: PromiseWithResolvers<Result>;
+  #tag = '';
+  #serverError: PgError | undefined;
+  /** An error on our side that goes before the server's: `pieces` threw, a value could not be read. */
+  #ownError: { readonly error: unknown } | undefined;
+  #isCancelled = false;
+  #isSettled = false;
+  #isPaused = false;
+  #isProbing = false;
+  #lastProgressMs = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #cancelTimer: NodeJS.Timeout | undefined;
+  /** A CancelRequest on its way. Until it has arrived this exchange doesn't settle, else it would hit the next statement. */
+  #cancelling: Promise<void> | undefined;
+
+  constructor(session: ExchangeHost, handlers: ExchangeHandlers<Result>, options: RunOptions) {
+    this.#session = session;
+    this.#handlers = handlers;
+    this.#options = options;
+    this.#resolvers = Promise.withResolvers<Result>();
+    this.settled = this.#resolvers.promise;
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Settles without having been sent. */
+  refuse(error: Error): void {
+    this.#settle(() => this.#resolvers.reject(error));
+  }
+
+  submit(_connection: WireConnection): null {
+    this.#options.signal?.addEventListener('abort', this.#abort, { once: true });
+    this.#watch();
+    this.#handlers.start();
+    return null;
+  }
+
+  /** Something moved on the wire. */
+  noteProgress(): void {
+    this.#lastProgressMs = performance.now();
+  }
+
+  /** While we do not read, silence is ours. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.noteProgress();
+  }
+
+  handleRowDescription(message: { readonly fields: readonly FieldDescription[] }): void {
+    this.#handle(() => this.#handlers.onFields?.(message.fields));
+  }
+
+  handleDataRow(message: { readonly fields: readonly (string | null)[] }): void {
+    this.#handle(() => this.#handlers.onRow?.(message.fields));
+  }
+
+  handleCopyData(message: { readonly chunk: Uint8Array }): void {
+    this.#handle(() => this.#handlers.onCopyData?.(message.chunk));
+  }
+
+  handleCommandComplete(message: { readonly text: string }): void {
+    this.noteProgress();
+    this.#tag = message.text;
+  }
+
+  handleCopyInResponse(): void {
+    this.noteProgress();
+    if (this.#handlers.onCopyIn === undefined) this.#session.refuseCopy(this.#handlers.isExtended === true);
+    else this.#handlers.onCopyIn();
+  }
+
+  handleEmptyQuery(): void {
+    this.noteProgress();
+  }
+
+  handlePortalSuspended(): void {
+    this.noteProgress();
+  }
+
+  /** Nothing: the session tells, also after an error, when the client has forgotten the query. */
+  handleReadyForQuery(): void {
+    this.noteProgress();
+  }
+
+  /** An ErrorResponse, or the client's word that the socket broke. The link may end after an error of the server too, so only ReadyForQuery tells that it is good. */
+  handleError(error: Error): void {
+    const serverError = readServerError(error);
+    if (serverError === undefined) return this.#session.lose(error);
+    this.#serverError ??= serverError;
+    this.noteProgress();
+    this.#handlers.stop?.('server');
+  }
+
+  /** The request fails for a reason on our side; the server is told to stop and waited for. */
+  fail(error: unknown): void {
+    this.#ownError ??= { error };
+    this.#stop();
+  }
+
+  /** ReadyForQuery came. */
+  rest(): void {
+    clearTimeout(this.#cancelTimer);
+    if (this.#cancelling !== undefined) {
+      void this.#cancelling.then(() => {
+        this.#cancelling = undefined;
+        this.rest();
+      });
+      return;
+    }
+    const ownError = this.#ownError;
+    if (ownError !== undefined) return this.#settle(() => this.#resolvers.reject(ownError.error));
+    const serverError = this.#serverError;
+    if (serverError === undefined) return this.#settle(() => this.#resolve());
+    // A cancelled statement that had ended before says so by its result: what is done is told as done.
+    const isOurs = this.#isCancelled && serverError.sqlState === '57014';
+    this.#settle(() => this.#resolvers.reject(isOurs ? this.#describeCancel(serverError) : serverError));
+  }
+
+  #resolve(): void {
+    try {
+      this.#resolvers.resolve(this.#handlers.finish(this.#tag));
+    } catch (error) {
+      this.#resolvers.reject(error);
+    }
+  }
+
+  /** The link is gone. */
+  lose(reason: Error): void {
+    const landed: Landed = this.#handlers.mayHaveLanded() ? 'unknown' : 'no';
+    const ended = this.#isCancelled && landed === 'no' ? this.#describeCancel(reason) : undefined;
+    const error = this.#ownError?.error ?? ended ?? this.#session.describeLoss(landed, this.#serverError ?? reason);
+    this.#settle(() => this.#resolvers.reject(error));
+    this.#handlers.stop?.('server');
+  }
+
+  #handle(step: () => void): void {
+    this.noteProgress();
+    if (this.#ownError !== undefined) return;
+    try {
+      step();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #settle(tell: () => void): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#cancelTimer);
+    this.#options.signal?.removeEventListener('abort', this.#abort);
+    this.#session.release(this);
+    tell();
+  }
+
+  readonly #abort = (): void => {
+    if (this.#isSettled || this.#isCancelled) return;
+    this.#isCancelled = true;
+    this.#stop();
+  };
+
+  /** Asks the server to stop; from here on it has {@link restTimeoutMs}. */
+  #stop(): void {
+    if (this.#isSettled) return;
+    this.noteProgress();
+    this.#isPaused = false;
+    const delayMs = this.#handlers.stop?.('caller') === true ? cancelDelayMs : 0;
+    this.#cancelTimer = setTimeout(() => {
+      this.#cancelling = this.#session.cancel();
+    }, delayMs);
+    this.#watch();
+  }
+
+  get #limitMs(): number {
+    if (this.#serverError !== undefined || this.#ownError !== undefined || this.#isCancelled) return restTimeoutMs;
+    return this.#options.timeoutMs ?? defaultTimeoutMs;
+  }
+
+  #watch(): void {
+    clearTimeout(this.#timer);
+    const limitMs = this.#limitMs;
+    // Without a limit the deadline is looked at again now and then: an error brings one.
+    const leftMs = limitMs === 0 ? defaultTimeoutMs : Math.max(1, this.#lastProgressMs + limitMs - performance.now());
+    this.#timer = setTimeout(() => void this.#check(), Math.min(leftMs, restTimeoutMs));
+  }
+
+  async #check(): Promise<void> {
+    const limitMs = this.#limitMs;
+    if (this.#isPaused) this.noteProgress();
+    const isOver = limitMs !== 0 && performance.now() - this.#lastProgressMs >= limitMs;
+    if (isOver && !this.#isProbing && !(await this.#isAtWork())) {
+      if (this.#isSettled) return;
+      return this.#session.lose(new Error(`no answer for ${Math.round(limitMs / 1000)} s`));
+    }
+    if (!this.#isSettled) this.#watch();
+  }
+
+  /** Only the driver's own default is stretched: a server that says that it is at work is slow, not gone. */
+  async #isAtWork(): Promise<boolean> {
+    if (this.#options.timeoutMs !== undefined || this.#limitMs !== defaultTimeoutMs) return false;
+    this.#isProbing = true;
+    const isWorking = await this.#session.isWorking();
+    this.#isProbing = false;
+    if (isWorking) this.noteProgress();
+    return isWorking;
+  }
+
+  #describeCancel(cause: Error): SluiceError {
+    return new SluiceError('SLUICE_CANCELLED', `A statement on ${this.#session.place} was cancelled.`, { cause });
+  }
+}

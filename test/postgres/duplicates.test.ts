@@ -1,0 +1,97 @@
+/** Keys that were put off: doubled ones are found, the first row of each stays, and the ledger accounts for the others. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { load } from '../../src/load/load.ts';
+import type { LoadOptions, LoadReport } from '../../src/load/options.ts';
+import { resume } from '../../src/load/resume.ts';
+import { connect } from '../../src/target/registry.ts';
+import { verify } from '../../src/verify/verify.ts';
+import { createDatabase, serverUrl, skipReason } from './server.ts';
+
+const rowCount = 60_000;
+/** Row by ordinal: the key that it repeats. Far apart, so that they lie in different shards and batches. */
+const repeated: ReadonlyMap<number, number> = new Map([
+  [100, 7],
+  [31_000, 7],
+  [59_999, 12_345],
+]);
+
+function writeLines(): string {
+  const lines = Array.from({ length: rowCount }, (_, row) => `${String(repeated.get(row) ?? row)},name ${String(row)},${String(row % 90)}`);
+  return `id,name,age\n${lines.join('\n')}\n`;
+}
+
+describe('keys that were put off', { skip: serverUrl === undefined ? skipReason : false }, () => {
+  let folder: string;
+  let file: string;
+
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'sluice-duplicates-'));
+    file = path.join(folder, 'people.csv');
+    await writeFile(file, writeLines());
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  async function withLoad(more: Partial<LoadOptions>, check: (url: string, report: LoadReport) => Promise<void>): Promise<void> {
+    const database = await createDatabase();
+    try {
+      const options: LoadOptions = { from: file, to: database.url, table: 'people', key: ['id'], shardBytes: 100_000, lanes: 2 };
+      await check(database.url, await load({ ...options, target: { indexes: 'rebuild' }, ...more }));
+    } finally {
+      await database.dispose();
+    }
+  }
+
+  async function readAll(url: string, sql: string): Promise<readonly (readonly unknown[])[]> {
+    const connection = await connect(url);
+    try {
+      return (await connection.query({ sql, parameters: [] })).map((row) => Object.values(row));
+    } finally {
+      await connection.close();
+    }
+  }
+
+  it('the first row of each key stays, the others are rejects with their own places', async () => {
+    await withLoad({}, async (url, report) => {
+      assert.equal(report.state, 'done');
+      assert.deepEqual(report.counts, { read: rowCount, written: rowCount - 3, skipped: 0, rejected: 3 });
+      assert.equal(report.verification?.isOk, true);
+      assert.ok(report.decisions.some(({ what, choice }) => /key|index/u.test(what) && /end|afterwards|later|made/u.test(choice)));
+      assert.deepEqual(await readAll(url, 'SELECT id, name FROM people WHERE id IN (7, 12345) ORDER BY id'), [
+        [7, 'name 7'],
+        [12_345, 'name 12345'],
+      ]);
+      const rejects = await readAll(url, 'SELECT code, row_number, raw FROM sluice_reject_places ORDER BY row_number');
+      assert.deepEqual(
+        rejects,
+        [...repeated].map(([row, key]) => ['REFUSED_UNIQUE', row + 1, `${String(key)},name ${String(row)},${String(row % 90)}`]),
+      );
+      const keys = await readAll(url, `SELECT count(*) FROM pg_constraint WHERE conrelid = 'people'::regclass AND contype = 'p'`);
+      assert.deepEqual(keys, [[1]]);
+      assert.equal((await verify({ in: url, table: 'people' })).isOk, true);
+    });
+  });
+
+  it('more of them than the reject limit end the load there, and a resume with a higher limit finishes it', async () => {
+    await withLoad({ maxRejects: 2 }, async (url, report) => {
+      assert.equal(report.state, 'reject_limit');
+      assert.equal(report.isBalanced, true);
+      assert.equal(report.counts.rejected, 3);
+      const finished = await resume({ in: url, maxRejects: 3 });
+      assert.equal(finished.state, 'done');
+      assert.equal((await verify({ in: url, table: 'people' })).isOk, true);
+    });
+  });
+
+  it('an atomic load above the reject limit shows nothing', async () => {
+    await withLoad({ maxRejects: 2, target: { indexes: 'rebuild', isAtomic: true } }, async (url, report) => {
+      assert.equal(report.state, 'reject_limit');
+      assert.deepEqual(await readAll(url, `SELECT to_regclass('people')::text`), [[null]]);
+      assert.equal((await resume({ in: url, maxRejects: 3 })).state, 'done');
+      assert.deepEqual(await readAll(url, 'SELECT count(*) FROM people'), [[rowCount - 3]]);
+    });
+  });
+});
