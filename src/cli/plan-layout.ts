@@ -26,7 +26,7 @@ export function layoutPlan(plan: LoadPlan, options: PlanLayoutOptions): readonly
     ...section('columns', indent(layoutColumns(plan, options)), colors),
     ...section('left out', indent(plan.ignoredFields.map(flattenText)), colors),
     ...section('statements', indent(statements), colors),
-    ...section('indexes dropped for the load, and made again after it', layoutItems(deferredIndexes.map(toItem)), colors),
+    ...section(titleDeferred(plan.table), layoutItems(deferredIndexes.map(toItem)), colors),
     ...section('how', layoutItems(describeWays(plan, colors)), colors),
     ...section('warnings', indent(plan.warnings), colors),
     ...layoutVerdict(plan, colors),
@@ -39,6 +39,11 @@ function section(title: string, lines: readonly string[], colors: Colors): reado
 
 function indent(lines: readonly string[]): readonly string[] {
   return lines.map((line) => `  ${line}`);
+}
+
+/** A table that the load makes, or builds beside the one it replaces, has nothing that could be dropped. */
+function titleDeferred({ isNew, writesTo, table }: LoadPlan['table']): string {
+  return isNew || writesTo !== table ? 'made after the rows' : 'indexes dropped for the load, and made again after it';
 }
 
 /** The whole statement: a dropped index must be restorable by hand from what was printed. */

@@ -57,6 +57,12 @@ function describeUnsampled(fields: readonly string[]): readonly string[] {
     : [];
 }
 
+/** The table as this sample's kind of records fills it. */
+function readFor({ stretches }: Sample, description: TableDescription): TableDescription {
+  if (stretches.length === 0 || stretches.some(({ kind }) => kind !== 'text')) return description;
+  return { ...description, columns: description.columns.map((column) => ({ ...column, type: column.textType ?? column.type })) };
+}
+
 /** Plans the columns. Problems are collected, not thrown. @throws SLUICE_EMBEDDER_UNKNOWN */
 export async function planColumns(options: LoadOptions, sampled: Sample, description: TableDescription | undefined): Promise<ColumnPlan> {
   const metric = options.index?.metric ?? defaultMetric;
@@ -64,7 +70,7 @@ export async function planColumns(options: LoadOptions, sampled: Sample, descrip
   const unsampled = listUnsampled(options, sampled).filter((name) => name !== into);
   const sample: Sample = { ...sampled, fields: [...sampled.fields, ...unsampled] };
   const overrides = readOverrides(options, metric, into);
-  const proposal = description === undefined ? inferSchema(sample, overrides) : fitSchema(description, sample, overrides);
+  const proposal = description === undefined ? inferSchema(sample, overrides) : fitSchema(readFor(sample, description), sample, overrides);
   const embedded =
     options.embed === undefined || into === undefined
       ? undefined

@@ -1,4 +1,4 @@
-/** Runs shards on lanes: worker threads for files, the caller's own thread for streams. A lane that dies fails the load, never the ledger. */
+/** Runs shards on lanes: worker threads for files, the caller's own thread for streams and rows in memory. A lane that dies fails the load, never the ledger. */
 import { setImmediate as turnEventLoop } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { SluiceError, type ErrorCode } from '../errors.ts';
@@ -52,7 +52,7 @@ export async function openLanePool(request: PoolRequest): Promise<LanePool> {
   const lanes: PoolLane[] = [];
   try {
     for (let index = 0; index < request.lanes; index++) {
-      lanes.push(request.usesThreads ? startThread(request, turns, index) : await openLocal(request, turns));
+      lanes.push(request.usesThreads ? startThread(request, turns, index) : await openLocal(request, turns, index));
     }
   } catch (error) {
     await Promise.all(lanes.map((lane) => lane.close()));
@@ -67,7 +67,7 @@ export async function openLanePool(request: PoolRequest): Promise<LanePool> {
   };
 }
 
-async function openLocal(request: PoolRequest, turns: Turns): Promise<PoolLane> {
+async function openLocal(request: PoolRequest, turns: Turns, index: number): Promise<PoolLane> {
   const stopping = new AbortController();
   const aborting = new AbortController();
   const lane = await openLane({
@@ -75,7 +75,7 @@ async function openLocal(request: PoolRequest, turns: Turns): Promise<PoolLane> 
     turns,
     stopping: stopping.signal,
     aborting: aborting.signal,
-    tell: (news) => request.tell(0, news),
+    tell: (news) => request.tell(index, news),
     // Lets timers and signals run: a lane on this thread would otherwise hold it until the input ends.
     breathe: async () => {
       await turnEventLoop();

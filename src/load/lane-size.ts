@@ -25,6 +25,8 @@ export interface SizeRequest {
   readonly meanRowBytes: number | undefined;
   readonly totalBytes: number | undefined;
   readonly isSeekable: boolean;
+  /** Rows that stand in this process's memory: every lane is on the caller's thread, and reads where it likes. */
+  readonly isInMemory?: boolean;
   /** The source can be read by one lane only. */
   readonly hasOneReader?: boolean | undefined;
   readonly capabilities: Capabilities;
@@ -69,7 +71,8 @@ export function chooseSizes(request: SizeRequest): Sizes {
     request.capabilities.usesThreads === false || request.hasOneReader === true ? 1 : (request.lanes ?? defaultLanes(request));
   const shardBytes = chooseShardBytes(request, { maxBatchBytes, maxBatchRows, lanes: wantedLanes });
   const shards = !request.isSeekable || totalBytes === undefined ? 1 : Math.max(1, Math.ceil(totalBytes / shardBytes));
-  const lanes = Math.min(wantedLanes, shards);
+  // In memory there is nothing to read: lanes help where the target works for each of them.
+  const lanes = request.isInMemory === true && request.capabilities.writers > 1 ? wantedLanes : Math.min(wantedLanes, shards);
   const isOrdered = request.capabilities.writers === 1 && shardBytes <= maxShardBytes;
   return {
     lanes,
@@ -91,7 +94,8 @@ function defaultLanes({ advice, capabilities }: SizeRequest): number {
 
 function chooseShardBytes(request: SizeRequest, batch: { maxBatchBytes: number; maxBatchRows: number; lanes: number }): number {
   const { meanRowBytes, totalBytes } = request;
-  if (meanRowBytes === undefined || totalBytes === undefined) return maxShardBytes;
+  // Rows in memory: about a batch each, so that one can be checked while the target takes another. A stream is one shard whatever is said here.
+  if (meanRowBytes === undefined || totalBytes === undefined) return Math.ceil(0.85 * batch.maxBatchBytes);
   if (request.shardBytes !== undefined) return Math.ceil(Math.max(request.shardBytes, totalBytes / maxShards));
   const rowMemory = estimateRowMemory(request.columns, meanRowBytes);
   // A little less than a batch, so that a shard of somewhat larger rows than the sample's still is one.
@@ -105,33 +109,41 @@ function formatBytes(bytes: number): string {
   return bytes >= mebibyte ? `${(bytes / mebibyte).toFixed(1)} MiB` : `${(bytes / 1024).toFixed(0)} KiB`;
 }
 
-function explain(
-  request: SizeRequest,
-  chosen: { lanes: number; shards: number; shardBytes: number; isOrdered: boolean; maxBatchBytes: number; maxBatchRows: number },
-): readonly Decision[] {
+interface Chosen {
+  readonly lanes: number;
+  readonly shards: number;
+  readonly shardBytes: number;
+  readonly isOrdered: boolean;
+  readonly maxBatchBytes: number;
+  readonly maxBatchRows: number;
+}
+
+function explainLanes(request: SizeRequest, chosen: Chosen): string {
   const oneWriter = request.capabilities.writers === 1;
-  const lanesWhy = !request.isSeekable
-    ? 'a stream is read by one'
-    : request.hasOneReader === true
-      ? 'the source gives its snapshot to one reader only'
-      : request.capabilities.usesThreads === false
-        ? 'the target lives in this thread'
-        : chosen.lanes === chosen.shards && request.lanes === undefined
-          ? 'the input is that small'
-          : request.lanes !== undefined
-            ? 'as asked for'
-            : request.advice !== undefined && !oneWriter
-              ? request.advice.why
-              : `one per core${oneWriter ? '; the target takes one writer, so they take turns to commit' : ''}`;
+  if (request.hasOneReader === true) return 'the source gives its snapshot to one reader only';
+  if (request.capabilities.usesThreads === false) return 'the target lives in this thread';
+  if (!request.isSeekable && (request.isInMemory !== true || oneWriter)) return 'a stream is read by one';
+  if (request.lanes !== undefined) return 'as asked for';
+  if (request.isSeekable && chosen.lanes === chosen.shards) return 'the input is that small';
+  if (request.advice !== undefined && !oneWriter) return request.advice.why;
+  return `one per core${oneWriter ? '; the target takes one writer, so they take turns to commit' : ''}`;
+}
+
+function explainShards(request: SizeRequest, chosen: Chosen): Decision {
+  const size = formatBytes(chosen.shardBytes);
+  if (request.isSeekable) {
+    const why = 'about one batch each; a resume reads at most one batch a lane again';
+    return { what: 'shards', choice: `${String(chosen.shards)} of about ${size}`, why };
+  }
+  if (request.isInMemory === true) return { what: 'shards', choice: `of about ${size} in memory`, why: 'about one batch each' };
+  return { what: 'shards', choice: '1', why: 'a stream can only be read from its start' };
+}
+
+function explain(request: SizeRequest, chosen: Chosen): readonly Decision[] {
+  const oneWriter = request.capabilities.writers === 1;
   return [
-    { what: 'lanes', choice: String(chosen.lanes), why: lanesWhy },
-    {
-      what: 'shards',
-      choice: request.isSeekable ? `${String(chosen.shards)} of about ${formatBytes(chosen.shardBytes)}` : '1',
-      why: request.isSeekable
-        ? 'about one batch each; a resume reads at most one batch a lane again'
-        : 'a stream can only be read from its start',
-    },
+    { what: 'lanes', choice: String(chosen.lanes), why: explainLanes(request, chosen) },
+    explainShards(request, chosen),
     {
       what: 'batch',
       choice: `at most ${formatBytes(chosen.maxBatchBytes)} or ${chosen.maxBatchRows.toLocaleString('en')} rows`,

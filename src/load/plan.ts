@@ -5,11 +5,12 @@ import { findByFingerprint, findLoad, hasLedger, readEmbedder, readLoads, type L
 import type { Column } from '../rows/schema.ts';
 import { openSource } from '../source/open.ts';
 import type { Source } from '../source/source.ts';
-import type { Connection, TablePlan } from '../target/driver.ts';
+import type { Capabilities, Connection, TablePlan } from '../target/driver.ts';
 import { connect, redactUrl } from '../target/registry.ts';
 import { planColumns, type ColumnPlan } from './column-plan.ts';
 import { writeResumeCommand } from './command-text.ts';
 import { fingerprintLoad } from './fingerprint.ts';
+import { forecastIndex, willIndex } from './index-forecast.ts';
 import { chooseSizes, type Sizes } from './lane-size.ts';
 import { checkOptions } from './option-check.ts';
 import type { LoadOptions, LoadPlan } from './options.ts';
@@ -88,6 +89,7 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     meanRowBytes: sample.meanRowBytes,
     totalBytes: source.byteCount,
     isSeekable: source.isSeekable && source.descriptor !== undefined,
+    isInMemory: source.isSeekable && source.descriptor === undefined,
     hasOneReader: source.hasOneReader,
     capabilities: connection.capabilities,
     advice: await connection.adviseLanes?.(),
@@ -105,15 +107,16 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     expectedRows: sizes.estimatedRows ?? sample.estimatedRows,
     expectedBytes: source.byteCount,
     options: options.target,
-    isRereadable:
-      source.isSeekable && source.descriptor !== undefined && source.descriptor.identity === undefined && columns.embed === undefined,
-    index: willIndex(columns, connection) ? columns.index : undefined,
+    isRereadable: source.isSeekable && source.descriptor !== undefined && source.descriptor.identity === undefined,
+    isEmbedded: columns.embed !== undefined,
+    index: willIndex(columns.index, connection.capabilities) ? columns.index : undefined,
   });
   const fingerprint = await fingerprintLoad(options, source.descriptor, load);
   const isKnown = await hasLedger(connection);
   const known = isKnown ? await findEarlier({ options, source, connection, fingerprint }) : { earlier: undefined, count: 0 };
   const embedder = isKnown ? await findEmbedderProblem(connection, table, columns) : undefined;
-  const run = toRunPlan({ options, source, columns, sizes, table }, sample.fields);
+  const parts = { options, source, columns, sizes, table, capabilities: connection.capabilities };
+  const run = toRunPlan(parts, sample.fields);
   return {
     load,
     run,
@@ -121,7 +124,7 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     fingerprint,
     earlierCount: known.count,
     earlier: known.earlier,
-    plan: toLoadPlan({ options, source, columns: withProblem(columns, embedder), sizes, table }, run, known.earlier),
+    plan: toLoadPlan({ ...parts, columns: withProblem(columns, embedder) }, run, known.earlier),
   };
 }
 
@@ -131,6 +134,7 @@ interface Parts {
   readonly columns: ColumnPlan;
   readonly sizes: Sizes;
   readonly table: TablePlan;
+  readonly capabilities: Capabilities;
 }
 
 function toRunPlan({ options, source, columns, sizes, table }: Parts, fields: readonly string[]): RunPlan {
@@ -160,11 +164,6 @@ function toRunPlan({ options, source, columns, sizes, table }: Parts, fields: re
   };
 }
 
-/** Whether the load is to end with a vector index, as far as can be told before its rows are counted. */
-function willIndex({ index }: ColumnPlan, { capabilities }: Connection): boolean {
-  return index?.build === 'always' || (index?.build === 'auto' && capabilities.minIndexedFloats !== undefined);
-}
-
 function describeGuarantee(source: Source, options: LoadOptions): string {
   const once = 'exactly once: rows and ledger commit in one transaction';
   if (source.guarantee !== undefined) return `${once}; ${source.guarantee}`;
@@ -175,7 +174,7 @@ function describeGuarantee(source: Source, options: LoadOptions): string {
 }
 
 function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): LoadPlan {
-  const { options, source, columns, sizes, table } = parts;
+  const { options, source, columns, sizes, table, capabilities } = parts;
   const shards = source.byteCount === undefined ? undefined : Math.max(1, Math.ceil(source.byteCount / sizes.shardBytes));
   return {
     schema: 1,
@@ -188,10 +187,7 @@ function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): L
       options.embed === undefined || run.embed === undefined
         ? undefined
         : { ...options.embed, into: nameOf(run.embed.into, columns.columns), dimensions: run.embed.identity.dimensions },
-    index:
-      run.index === undefined
-        ? undefined
-        : { kind: run.index.build === 'none' ? 'none' : 'hnsw', metric: run.index.metric, why: describeIndex(run.index.build) },
+    index: forecastIndex(run.index, capabilities),
     lanes: sizes.lanes,
     shardBytes: sizes.shardBytes,
     maxBatchBytes: sizes.maxBatchBytes,
@@ -207,11 +203,6 @@ function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): L
 
 function nameOf(index: number, columns: readonly Column[]): string {
   return columns[index]?.name ?? '';
-}
-
-function describeIndex(build: 'auto' | 'always' | 'none'): string {
-  if (build === 'none') return 'not asked for; searches read every vector';
-  return build === 'always' ? 'asked for' : 'built when the table is large enough for it to pay; smaller ones are searched exactly';
 }
 
 function withProblem(columns: ColumnPlan, problem: string | undefined): ColumnPlan {

@@ -8,7 +8,7 @@ import { parseDate, parseTimestamp } from './temporal.ts';
 import { checkJson, parseBoolean, parseBytes, parseUuid } from './text-value.ts';
 import type { Unfit } from './unfit.ts';
 import type { VectorStore } from './vector.ts';
-import { setNullVector, setVector } from './vector.ts';
+import { setListedVector, setNullVector, setVector } from './vector.ts';
 
 /** One field of every row of a stretch. */
 export interface TextField {
@@ -200,12 +200,13 @@ function fillParsed(field: TextField, parse: TextParser, fill: ScalarFill): numb
 
 /** Fills a vector column; room must have been reserved. */
 export function fillVectorsFromText(field: TextField, store: VectorStore, fill: Pick<ScalarFill, 'isNullable' | 'refuse'>): void {
-  const { rowCount, fields } = field.records;
+  const { rowCount, fields, starts, ends, bytes } = field.records;
   for (let row = 0, cell = field.index; row < rowCount; row++, cell += fields.length) {
     if (isNullCell(field, cell)) {
       setNullVector(store, fill, row);
       continue;
     }
+    if (setListedVector(store, bytes, { start: starts[cell] as number, end: ends[cell] as number })) continue;
     const unfit = setVector(store, readCell(field, cell));
     if (unfit !== undefined) fill.refuse(row, unfit);
   }

@@ -1,5 +1,6 @@
 /** Vectors of a column in one growing `Float32Array`: every element is checked before its row counts, and a refused row leaves zeros behind. */
 import type { VectorValues } from './batch.ts';
+import { readNumberList } from './number-list.ts';
 import { decodeBase64 } from './text-value.ts';
 import type { ScalarFill } from './fill.ts';
 import type { Unfit } from './unfit.ts';
@@ -44,7 +45,6 @@ export function reuseVectors(store: VectorStore, { values }: VectorValues): void
   const { buffer } = values;
   if (store.rowCount > 0 || !(buffer instanceof ArrayBuffer) || buffer.byteLength <= store.values.buffer.byteLength) return;
   store.values = new Float32Array(buffer);
-  store.values.fill(0);
   store.capacity = Math.floor(store.values.length / store.dimensions);
   store.nulls = undefined;
 }
@@ -54,6 +54,8 @@ type VectorFill = Pick<ScalarFill, 'isNullable' | 'refuse'>;
 
 /** Counts a row of a stretch without a vector, which a column that takes none refuses; its numbers are zeros. Room must have been reserved. */
 export function setNullVector(store: VectorStore, fill: VectorFill, row: number): void {
+  const from = store.rowCount * store.dimensions;
+  store.values.fill(0, from, from + store.dimensions);
   store.nulls ??= new Uint8Array(store.capacity);
   store.nulls[store.rowCount] = 1;
   store.rowCount++;
@@ -76,6 +78,16 @@ function writeVector(store: VectorStore, value: unknown): Unfit | undefined {
   if (numbers instanceof Uint8Array) return writeBytes(store, numbers);
   if (isNumericArray(numbers)) return writeTyped(store, numbers);
   return typeof value === 'string' ? noVector : unfitType('a vector', value);
+}
+
+/** The quick way of {@link setVector} for a list of numbers in bytes; false, and nothing done, for everything else, also for a vector that is to be refused. */
+export function setListedVector(store: VectorStore, bytes: Uint8Array, cell: { readonly start: number; readonly end: number }): boolean {
+  const { dimensions, values } = store;
+  const from = store.rowCount * dimensions;
+  if (readNumberList(bytes, cell.start, { into: values, from, count: dimensions }) !== cell.end) return false;
+  if (judgeSum(store, sumMagnitudes(values, from, from + dimensions)) !== undefined) return false;
+  store.rowCount++;
+  return true;
 }
 
 /** The loop over every number of a load. One pass: kind, rounding to float32, finiteness and norm. */
@@ -107,7 +119,6 @@ export function copyVectors(
   for (let row = 0; row < rowCount; row++) {
     const from = store.rowCount * dimensions;
     if (values.nulls?.[row] === 1) {
-      store.values.fill(0, from, from + dimensions);
       setNullVector(store, fill, row);
       continue;
     }
@@ -206,20 +217,24 @@ export function dropVectors(store: VectorStore, rows: readonly number[]): void {
     nulls?.copyWithin(to, from, end);
     to += end - from;
   }
-  // What is left behind the last row must be zeros again: null rows are counted, not written.
-  values.fill(0, to * dimensions, store.rowCount * dimensions);
   nulls?.fill(0, to, store.rowCount);
   store.rowCount = to;
 }
 
-/** The vectors as a batch holds them, trimmed to their rows; the store is empty afterwards. */
+/**
+ * The vectors as a batch holds them; the store is empty afterwards. Few rows are copied out of a large memory, which then serves the next batch; otherwise
+ * the batch takes the memory with it, overhang and all: pages that were never written to take no room.
+ */
 export function takeVectors(store: VectorStore): VectorValues {
-  const { dimensions, rowCount } = store;
-  // A new buffer of the exact length is a copy; what hardly overhangs is not worth one.
-  const isTight = rowCount >= store.capacity * 0.75;
+  const { dimensions, needsNorm, rowCount } = store;
   const length = rowCount * dimensions;
-  const values = isTight ? store.values.subarray(0, length) : new Float32Array(store.values.buffer.transfer(length * 4));
   const nulls = store.nulls?.includes(1) === true ? store.nulls.subarray(0, rowCount) : undefined;
-  Object.assign(store, createVectorStore(dimensions, store.needsNorm), { lastRowCount: rowCount });
+  if (rowCount < store.capacity / 4) {
+    const values = store.values.slice(0, length);
+    Object.assign(store, { nulls: undefined, rowCount: 0, lastRowCount: rowCount });
+    return { kind: 'vector', dimensions, values, nulls };
+  }
+  const values = store.values.subarray(0, length);
+  Object.assign(store, createVectorStore(dimensions, needsNorm), { lastRowCount: rowCount });
   return { kind: 'vector', dimensions, values, nulls };
 }

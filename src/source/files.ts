@@ -122,7 +122,7 @@ class TextFiles {
     const start = isAtHead ? { offset: head.byteCount, row: from.row, line: from.line + head.lines } : from;
     const window = this.openWindow(file, { start: start.offset, end });
     yield* readStretches(window, {
-      tokenizer: format.createTokenizer(head, stretchLimits),
+      tokenizer: format.createTokenizer(head, stretchLimits, options.columns),
       maxRowBytes: format.maxRowBytes,
       from: start,
       headBytes: start.offset - from.offset,

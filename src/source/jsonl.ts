@@ -5,6 +5,7 @@ import { copyPlaces, copyRejects, createRowIndex, type RowFault, type RowIndex }
 import type { ValueRecords } from './source.ts';
 import { describeLongRow, type StretchLimits, type TextFormat, type Tokenizer, type TokenizerInput } from './text-format.ts';
 import { readTextStart } from './text-start.ts';
+import { openVectorLines, type VectorLines } from './vector-line.ts';
 
 const LF = 10;
 const CR = 13;
@@ -21,19 +22,19 @@ export function createJsonlFormat(maxRowBytes: number): TextFormat {
       window.advance(byteCount);
       return { fields: undefined, byteCount, lines: 0 };
     },
-    createTokenizer: (_head, limits) => createTokenizer(limits, maxRowBytes),
+    createTokenizer: (_head, limits, columns = []) => createTokenizer(limits, maxRowBytes, openVectorLines(columns)),
     describeRows: () => undefined,
   };
 }
 
-function createTokenizer(limits: StretchLimits, maxRowBytes: number): Tokenizer {
+function createTokenizer(limits: StretchLimits, maxRowBytes: number, vectors: VectorLines | undefined): Tokenizer {
   const index = createRowIndex(limits.maxRows);
   return {
     take(input) {
       // Without a newline in it the front is the start of one row: whether that is too long can be told already.
       const usable = findWholeLines(input, limits);
       if (usable === 0) return input.view.length > maxRowBytes ? 'too_long' : 'needs_more';
-      return takeLines(index, { ...input, view: input.view.subarray(0, usable) }, maxRowBytes);
+      return takeLines(index, { ...input, view: input.view.subarray(0, usable) }, { maxRowBytes, vectors });
     },
     refuse(reject, end, byteCount) {
       const none = new Float64Array(0);
@@ -53,11 +54,19 @@ function findWholeLines(input: TokenizerInput, limits: StretchLimits): number {
   return isFinal ? view.length : 0;
 }
 
+interface LineOptions {
+  readonly maxRowBytes: number;
+  readonly vectors: VectorLines | undefined;
+}
+
 /** Parses the lines of `view`, which are whole. ASCII, which most data is, is made one string and cut; other text is decoded line by line. */
-function takeLines(index: RowIndex, input: TokenizerInput, maxRowBytes: number): ValueRecords {
+function takeLines(index: RowIndex, input: TokenizerInput, { maxRowBytes, vectors }: LineOptions): ValueRecords {
   const { view, base } = input;
-  const text = isAscii(view) ? view.toString('latin1') : undefined;
-  const check = { maxRowBytes, isValid: text !== undefined || isUtf8(view) };
+  const isPlain = isAscii(view);
+  // Lines with vectors are wide: what is left of one without its vector is decoded by itself.
+  const text = isPlain && vectors === undefined ? view.toString('latin1') : undefined;
+  const check = { maxRowBytes, isValid: isPlain || isUtf8(view) };
+  vectors?.restart();
   const values: Row[] = [];
   const faults: RowFault[] = [];
   const maxRows = index.starts.length;
@@ -73,8 +82,9 @@ function takeLines(index: RowIndex, input: TokenizerInput, maxRowBytes: number):
     at = lineEnd + 1;
     if (end === start) continue;
     const unread = lineEnd - start > maxRowBytes || !check.isValid ? checkBytes(view.subarray(start, lineEnd), check) : undefined;
-    const json = text === undefined ? view.toString('utf8', start, end) : text.slice(start, end);
-    const value = unread === undefined ? parseJson(json) : undefined;
+    const cut = unread === undefined ? vectors?.read({ view, start, end, isAscii: isPlain }) : undefined;
+    const json = cut !== undefined ? '' : text === undefined ? view.toString('utf8', start, end) : text.slice(start, end);
+    const value = cut ?? (unread === undefined ? parseJson(json) : undefined);
     if (isRow(value)) {
       const row = values.push(value) - 1;
       index.starts[row] = start;

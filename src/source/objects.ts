@@ -16,6 +16,8 @@ const maxStretchRows = 8_192;
 /** Rows taken before the first estimate of their size. */
 const firstRows = 64;
 const placeRows = 100;
+/** What a batch keeps of a row's place. */
+const placeBytes = 24;
 
 /** An array of objects as a source. It is read where it stands: it must not be changed before the load has ended. */
 export function createArraySource(rows: readonly unknown[]): Source {
@@ -47,13 +49,10 @@ function describeObjects(name: string): Pick<Source, 'name' | 'format' | 'byteCo
   return { name, format: 'objects', byteCount: undefined, descriptor: undefined, changed: async () => [] };
 }
 
-/** At most this much of memory a shard, so that a lane can check one while the target takes another. */
-const maxArrayShardBytes = 16 * 1024 * 1024;
-
 async function* cutArray(rows: readonly unknown[], targetBytes: number): AsyncGenerator<Shard, void, undefined> {
   const { byteCount } = makeRecords(rows.slice(0, headSample.maxRows), 0);
   const meanBytes = Math.max(1, byteCount / Math.max(1, Math.min(rows.length, headSample.maxRows)));
-  const count = Math.max(firstRows, Math.floor(Math.min(targetBytes, maxArrayShardBytes) / meanBytes));
+  const count = Math.max(firstRows, Math.floor(targetBytes / (meanBytes + placeBytes)));
   for (let start = 0, ordinal = 0; ordinal === 0 || start < rows.length; start += count, ordinal++) {
     yield { ordinal, file: 0, start, end: Math.min(rows.length, start + count), head: '', tail: '' };
   }

@@ -81,7 +81,7 @@ class TextStream {
       const start = isAtHead ? { offset: head.byteCount, row: from.row, line: from.line + head.lines } : from;
       await this.skipTo(start.offset);
       yield* readStretches(this.window, {
-        tokenizer: format.createTokenizer(head, stretchLimits),
+        tokenizer: format.createTokenizer(head, stretchLimits, options.columns),
         maxRowBytes: format.maxRowBytes,
         from: start,
         headBytes: start.offset - from.offset,

@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { SluiceError } from '../errors.ts';
 import type { Position, Reject } from '../rows/batch.ts';
+import type { Column } from '../rows/schema.ts';
 import type { ByteWindow } from './byte-window.ts';
 import type { CsvDialect } from './csv-scan.ts';
 import type { ReadText } from './row-index.ts';
@@ -43,7 +44,8 @@ export interface TextFormat {
   readonly maxRowBytes: number;
   /** Reads what stands before the first row, which is dropped from the window. `name` is for messages. */
   readHead(window: ByteWindow, name: string): Promise<Head>;
-  createTokenizer(head: Head, limits: StretchLimits): Tokenizer;
+  /** `columns`: what the rows are for, where that is known; a tokenizer may read their values in the form that they take. */
+  createTokenizer(head: Head, limits: StretchLimits, columns?: readonly Column[]): Tokenizer;
   /** How quoted newlines are told from the ends of rows; undefined where every newline ends a row. */
   describeRows(head: Head): CsvDialect | undefined;
 }

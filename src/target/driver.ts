@@ -64,6 +64,8 @@ export interface ColumnDescription {
   /** As declared in the target. */
   readonly declaredType: string;
   readonly type: ColumnType;
+  /** How fields of delimited text are read, where the target writes such values in another way than `type` has them (an array as `{1,2}`); else as `type`. */
+  readonly textType?: ColumnType;
   readonly dimensions?: number;
   readonly isNullable: boolean;
   readonly hasDefault: boolean;
@@ -105,6 +107,8 @@ export interface TableRequest {
   readonly options?: TargetOptions | undefined;
   /** Whether the input can be read a second time (files): only then can the key of a new table be put off, see {@link DuplicateKeysError}. */
   readonly isRereadable?: boolean | undefined;
+  /** Vectors are made on the way: they are not in `expectedBytes`, and a second reading of the input would have to make them again. */
+  readonly isEmbedded?: boolean | undefined;
   /** The vector index that the load will end with, for a forecast of its cost; undefined for none. */
   readonly index?: { readonly column: string; readonly metric: Metric } | undefined;
 }

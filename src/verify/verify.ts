@@ -78,7 +78,7 @@ async function checkTable(connection: Connection, { table, loads, run }: History
         name: 'rows in the table',
         isOk: true,
         expected: 'not known',
-        found: 'a trigger or an ON CONFLICT clause of the table adds or removes rows by itself',
+        found: 'the role may not read the table, or its triggers, rules or ON CONFLICT clauses add or remove rows by themselves',
       },
     ];
   }

@@ -166,7 +166,8 @@ describe('a commit on PostgreSQL', { skip: skipReason }, () => {
             );
           },
         ),
-        { numRuns: 12 },
+        // Row 3 gives way to rows 1 and 2, which are refused themselves.
+        { numRuns: 12, examples: [[[...'aadd'].map((name, row) => [row % 2, 0, name])]] },
       );
     });
   }

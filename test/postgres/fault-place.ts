@@ -134,9 +134,14 @@ async function digestClean(url: string, keys: number): Promise<Record<string, un
   return found;
 }
 
-/** Asserts all that must hold at the end: each row once, counts that add up, nothing left open, behind or connected. */
+/** Asserts all that must hold at the end: each row once, and all is settled. */
 export async function assertWhole({ url, options, rows }: Place, about = '', keys: number = rows): Promise<void> {
   assert.deepEqual(await digestTable(url), await digestClean(url, keys), `the table differs from a clean one ${about}`);
+  await assertSettled({ url, target: options.to }, about);
+}
+
+/** Asserts that counts add up and nothing is left open, behind or connected; `url` is past any proxy. */
+export async function assertSettled({ url, target }: { readonly url: string; readonly target: string }, about = ''): Promise<void> {
   const unbalanced = await readSql(
     url,
     `SELECT load FROM sluice_load_status WHERE read_count <> written_count + skipped_count + rejected_count OR state <> 'done'`,
@@ -149,7 +154,7 @@ export async function assertWhole({ url, options, rows }: Place, about = '', key
     `SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^sluice_' AND relname !~ '^sluice_(loads|shards|rejects|deferred_indexes|meta|vectors)$'`,
   );
   assert.deepEqual(leftovers, [], `tables left over ${about}`);
-  const verified = await within(verify({ in: options.to, table }), 'verify');
+  const verified = await within(verify({ in: target, table }), 'verify');
   assert.equal(verified.isOk, true, `verify ${about}: ${verified.differences.join('; ')}`);
   await assertNoSessions(url, about);
 }

@@ -118,7 +118,26 @@ export function toSluiceError(error: unknown, place: string): Error {
     : new SluiceError('SLUICE_INTERNAL', `Something that is no error was thrown at ${place}.`, { cause: error });
 }
 
+/** All that the ledger consists of. */
+const ledgerNames = /["«„“'](sluice_(?:meta|loads|shards|rejects|deferred_indexes|vectors|load_status|reject_places))["»”“']/u;
+
+/** The name of a relation of the ledger that is not there; the message quotes it in any language. */
+function readLostLedger(error: PgError): string | undefined {
+  return error.sqlState === '42P01' ? ledgerNames.exec(error.message)?.[1] : undefined;
+}
+
+/** Without the ledger nobody knows which rows are in the table. */
+export function describeLostLedger(names: readonly string[], place: string, cause?: PgError): SluiceError {
+  const message = `The ledger in ${place} is not whole: ${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} gone, dropped by somebody.`;
+  return new SluiceError('SLUICE_TARGET_FAILED', message, {
+    cause,
+    hint: 'Bring it back from a backup and resume. Or drop its other tables (sluice_…) too, take out of the table what was loaded, and load anew.',
+  });
+}
+
 function explain(error: PgError, place: string): SluiceError {
+  const lost = readLostLedger(error);
+  if (lost !== undefined) return describeLostLedger([lost], place, error);
   const known = explanations[error.sqlState] ?? explanations[error.sqlState.slice(0, 2)];
   if (known !== undefined)
     return new SluiceError(known.code, `${place} ${known.what} (${quoteServer(error)}).`, { cause: error, hint: known.hint });
@@ -204,7 +223,14 @@ export function toRefusal(error: PgError): Refusal | undefined {
   if (known === undefined) return undefined;
   const routine = sqlState === 'P0001' ? readRoutine(error) : undefined;
   const message = `PostgreSQL ${sqlState}: ${known.what}${listNames(error)}${routine === undefined ? '' : ` (${routine})`}`;
-  return { code: known.code, message, column: error.fields.column ?? readCopyColumn(error) };
+  return { code: known.code, message, column: error.fields.column ?? readCopyColumn(error) ?? readKeyColumn(error) };
+}
+
+/** The column of a key of one: «Key (id)=(1) already exists.», in any language. Of the detail nothing but that name is read, for its rest holds values. */
+function readKeyColumn({ fields }: PgError): string | undefined {
+  if (fields.constraint === undefined) return undefined;
+  const name = /^[^(]*\((?:"((?:[^"]|"")+)"|([\w$]+))\)=\(/u.exec(fields.detail ?? '');
+  return name?.[1]?.replaceAll('""', '"') ?? name?.[2];
 }
 
 /** The function that raised: «PL/pgSQL function check_item() line 3 at RAISE». What it raised may hold values, so it stays out. */

@@ -93,7 +93,7 @@ class PostgresConnection implements Connection {
   }
 
   transact(statements: readonly Statement[], options: CommitOptions = {}): Promise<readonly number[]> {
-    return this.#run(() => transact(this.#link, statements, options.signal));
+    return this.#run(() => transact(this.#link, statements, { signal: options.signal, lockTimeoutMs: this.#options.lockTimeoutMs }));
   }
 
   prepare(load: string, plan: TablePlan, records: readonly Statement[]): Promise<void> {

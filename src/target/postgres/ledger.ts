@@ -1,6 +1,7 @@
 /** Runs the ledger's statements, whose placeholders are `?`, on PostgreSQL, which wants `$1 …`. The statements stay data that any SQL target can run. */
 import { SluiceError } from '../../errors.ts';
 import type { ResultRow, Statement } from '../driver.ts';
+import { defaultLockTimeoutMs } from './finish/lock.ts';
 import type { PgLink, PgResult, RunOptions } from './link.ts';
 import { runInTransaction } from './transaction.ts';
 
@@ -43,15 +44,18 @@ export async function queryStatement(link: PgLink, statement: Statement, options
   return rows;
 }
 
-/** Runs all statements in one transaction, or none, and answers how many rows each changed. */
-export async function transact(
-  link: PgLink,
-  statements: readonly Statement[],
-  signal: AbortSignal | undefined,
-): Promise<readonly number[]> {
-  return runInTransaction(link, async () => {
+export interface TransactOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly lockTimeoutMs?: number | undefined;
+}
+
+/** Runs all statements in one transaction, or none, and answers how many rows each changed. A session that died without a word may hold their rows: waits are bounded. */
+export async function transact(link: PgLink, statements: readonly Statement[], options: TransactOptions): Promise<readonly number[]> {
+  const { signal, lockTimeoutMs = defaultLockTimeoutMs } = options;
+  const work = async (): Promise<readonly number[]> => {
     const counts: number[] = [];
     for (const statement of statements) counts.push(await runStatement(link, statement, { signal }));
     return counts;
-  });
+  };
+  return runInTransaction(link, work, [`SET LOCAL lock_timeout = ${String(Math.max(1, Math.round(lockTimeoutMs)))}`]);
 }

@@ -23,6 +23,8 @@ export interface PostgresSettings extends Readonly<Record<string, string | numbe
   /** See sqlite: whether rows and keys can be counted and digested by what was committed. */
   readonly countsRows: boolean;
   readonly tracksKeys: boolean;
+  /** JSON: the names of the columns' types, by column. A load never goes on in a table with others; undefined: a plan that writes nothing. */
+  readonly columnTypes?: string;
   /** `SET LOCAL maintenance_work_mem` while indexes are made, in kB; undefined: the server's. */
   readonly buildMemoryKb?: number;
   /** `SET LOCAL max_parallel_maintenance_workers` while indexes are made; undefined: the server's. */

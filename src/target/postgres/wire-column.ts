@@ -20,3 +20,10 @@ export interface WireColumn {
   readonly column: Column;
   readonly type: WireType;
 }
+
+/** Type names by column, without typmods: a varchar that was made longer takes what comes. */
+export type TypeNames = Readonly<Record<string, string>>;
+
+export function nameTypes(columns: readonly WireColumn[]): TypeNames {
+  return Object.fromEntries(columns.map(({ column, type }) => [column.name, type.isArray ? `${type.name}[]` : type.name]));
+}

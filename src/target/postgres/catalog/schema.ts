@@ -51,10 +51,13 @@ function listColumns(index: CatalogIndex): readonly string[] {
 }
 
 function toColumn(column: CatalogColumn): ColumnDescription {
+  const type = toWireType(column);
   return {
     name: column.name,
     declaredType: column.declaredType,
-    ...readColumnType(toWireType(column)),
+    ...readColumnType(type),
+    // What COPY writes of an array is no JSON; the wire reads both.
+    ...(type.isArray ? { textType: 'text' } : {}),
     isNullable: column.isNullable,
     hasDefault: column.hasDefault,
     isGenerated: column.generated !== '' || column.identity === 'a',

@@ -1,7 +1,7 @@
 /** Writes the rows of a batch that meet nothing by design (modes insert and replace, staged loads): straight into the table, and sifted when many are refused. */
 import { addCounts, countInserted, type Tally } from './counts.ts';
 import { beginBatch, keepRows, readRunOptions, undoRows } from './transaction.ts';
-import { dropViolators } from './violators.ts';
+import { dropViolators, type Asking } from './violators.ts';
 import type { TableWriter } from './writer.ts';
 import { readFaultyLine, toRefusal } from '../errors.ts';
 import { PgError } from '../link.ts';
@@ -90,7 +90,7 @@ const maxRounds = 8;
 
 /**
  * Writes the rows by way of a stage, where all that constraints refuse can be found together; what is refused then is found by halving. A row that gave way to an
- * earlier one with its key gets another round when rows were refused for other reasons: the earlier one may be among them.
+ * earlier one with its key gets another round when rows were refused after it for other reasons: the earlier one may be among them.
  */
 async function siftRows(sending: Sending, rows: Int32Array, tally: Tally): Promise<void> {
   const { writer, transaction } = sending;
@@ -98,11 +98,9 @@ async function siftRows(sending: Sending, rows: Int32Array, tally: Tally): Promi
   let left = rows;
   for (let round = 1; stage !== undefined && left.length > 0 && round <= maxRounds; round++) {
     if (round > 1) await emptyStage(stage);
-    const refused = await siftRound(stage, left, tally);
-    const repeats = [...refused].filter(([, { code }]) => code === 'REFUSED_UNIQUE').map(([row]) => row);
-    const isSettled = repeats.length === 0 || repeats.length === refused.size;
-    left = isSettled ? new Int32Array() : Int32Array.from(repeats).sort();
-    if (!isSettled) for (const row of repeats) refused.delete(row);
+    const { refused, repeats } = await siftRound(stage, left, tally);
+    left = Int32Array.from(listUnsettled(refused, repeats)).sort();
+    for (const row of left) refused.delete(row);
     for (const [row, refusal] of refused) tally.refused.set(row, refusal);
   }
   if (left.length > 0) await halveRows(sending, left, { send: withChecks(sending, createTableSender(sending)), tally });
@@ -111,27 +109,48 @@ async function siftRows(sending: Sending, rows: Int32Array, tally: Tally): Promi
   await closeStage(stage);
 }
 
-async function siftRound(stage: Stage, rows: Int32Array, tally: Tally): Promise<Map<number, Refusal>> {
-  const { writer } = stage.sending;
-  const refused = new Map<number, Refusal>();
-  const refuse = (row: number, refusal: Refusal): void => void refused.set(row, refusal);
-  await fillStage(stage, rows, refuse);
-  if (writer.suspects.size > 0) await dropViolators(stage, { names: writer.suspects, asksUnique: true, refuse });
-  await moveStaged(stage, { rows, refused, tally });
-  return refused;
+/** Repeats, but those after which nothing else was refused: what they gave way to is in the table. */
+function listUnsettled(refused: ReadonlyMap<number, Refusal>, repeats: ReadonlySet<number>): readonly number[] {
+  const rows = [...refused.keys()];
+  const last = refused.get(rows.at(-1) ?? -1);
+  const settledFrom = rows.findLastIndex((row) => !repeats.has(row) || refused.get(row)?.message !== last?.message) + 1;
+  return rows.slice(0, settledFrom).filter((row) => repeats.has(row));
 }
 
-interface Moving {
-  readonly rows: Int32Array;
+interface Sifted {
+  /** In the order in which they were refused. */
   readonly refused: Map<number, Refusal>;
+  /** Those of them that gave way to an earlier row of the stage. */
+  readonly repeats: Set<number>;
+}
+
+async function siftRound(stage: Stage, rows: Int32Array, tally: Tally): Promise<Sifted> {
+  const { writer } = stage.sending;
+  const sifted: Sifted = { refused: new Map(), repeats: new Set() };
+  await fillStage(stage, rows, (row, refusal) => void sifted.refused.set(row, refusal));
+  if (writer.suspects.size > 0) await dropViolators(stage, { names: writer.suspects, asksUnique: true, refuse: refuseIn(sifted) });
+  await moveStaged(stage, { rows, ...sifted, tally });
+  return sifted;
+}
+
+function refuseIn({ refused, repeats }: Sifted): Asking['refuse'] {
+  return (row, refusal, isRepeat) => {
+    refused.set(row, refusal);
+    if (isRepeat) repeats.add(row);
+  };
+}
+
+interface Moving extends Sifted {
+  readonly rows: Int32Array;
   readonly tally: Tally;
 }
 
 /** Rows of the stage into the table. Each constraint that objects is asked once for all rows it refuses; after that, and where there is none to ask, by halving. */
-async function moveStaged(stage: Stage, { rows, refused, tally }: Moving): Promise<void> {
+async function moveStaged(stage: Stage, moving: Moving): Promise<void> {
+  const { rows, refused, tally } = moving;
   const { sending } = stage;
   const { writer, transaction, batch } = sending;
-  const refuse = (row: number, refusal: Refusal): void => void refused.set(row, refusal);
+  const refuse = refuseIn(moving);
   const send = withChecks(sending, createStageSender(stage));
   for (let isKnown = false; !isKnown;) {
     await keepRows(transaction);
@@ -147,7 +166,10 @@ async function moveStaged(stage: Stage, { rows, refused, tally }: Moving): Promi
   }
   await indexStage(stage);
   const left = withoutRefused(rows, refused);
-  const taken = await writeQuarantined({ transaction, send, maxRows: left.length, refuse }, left);
+  const taken = await writeQuarantined(
+    { transaction, send, maxRows: left.length, refuse: (row, refusal) => refuse(row, refusal, false) },
+    left,
+  );
   countInserted(tally, writer, { batch, rows: withoutRefused(left, refused), taken: taken.taken });
 }
 

@@ -144,7 +144,11 @@ function readFields(bytes: Buffer, oids: readonly number[]): EncodedParameter[] 
   return fields;
 }
 
-/** Rows of a batch, all of them. */
+/** 0, 1, 2 …, as far as any batch of this thread needed it. */
+let ordinals = new Int32Array(0);
+
+/** Rows of a batch, all of them. The array is shared: it must not be written to. */
 export function listAllRows({ rowCount }: Batch): Int32Array {
-  return Int32Array.from({ length: rowCount }, (_, row) => row);
+  if (ordinals.length < rowCount) ordinals = Int32Array.from({ length: rowCount }, (_, row) => row);
+  return ordinals.subarray(0, rowCount);
 }

@@ -1,4 +1,6 @@
 /** What a connection needs to commit batches of one load into one table; read once, as it costs questions to the catalogs. */
+import { openGuard, type ColumnGuard } from './column-guard.ts';
+import { readSessionLimits } from './session-limits.ts';
 import { SluiceError } from '../../../errors.ts';
 import { quoteList } from '../../sql-text.ts';
 import type { RejectKeeping, TablePlan } from '../../driver.ts';
@@ -20,6 +22,9 @@ export interface TableWriter {
   /** For SQL texts: the table that is written and the list of its columns that are loaded. */
   readonly table: string;
   readonly columnList: string;
+  readonly guard: ColumnGuard;
+  /** SET LOCAL … of each batch, see {@link readSessionLimits}. */
+  readonly limits: readonly string[];
   /** Something is checked at COMMIT only: it is asked for before, where the guilty rows can still be found. */
   readonly hasDeferred: boolean;
   /** Rows of a partitioned table can't be asked whether they are new. */
@@ -54,7 +59,7 @@ FROM pg_class c WHERE c.oid = to_regclass($1)`;
 
 /**
  * Readies a link for the batches of a load.
- * @throws SLUICE_TABLE_UNKNOWN, SLUICE_COLUMN_UNKNOWN when the table is no longer the one that was planned for
+ * @throws SLUICE_TABLE_UNKNOWN, SLUICE_COLUMN_UNKNOWN, SLUICE_TARGET_FAILED when the table is no longer the one that was planned for
  */
 export async function openWriter(link: PgLink, plan: TablePlan, keeping: RejectKeeping): Promise<TableWriter> {
   const settings = readSettings(plan);
@@ -63,6 +68,8 @@ export async function openWriter(link: PgLink, plan: TablePlan, keeping: RejectK
   const { rows } = await link.query(traitsSql, [table], { timeoutMs: catalogTimeoutMs });
   const traits = rows[0] ?? {};
   if (settings.way === 'insert') refuseUnsendable(plan, columns);
+  const guard = await openGuard(link, plan, columns);
+  const limits = await readSessionLimits(link);
   return {
     link,
     plan,
@@ -71,6 +78,8 @@ export async function openWriter(link: PgLink, plan: TablePlan, keeping: RejectK
     columns,
     keyColumns: plan.key.flatMap((name) => columns.filter(({ column }) => column.name === name)),
     table,
+    guard,
+    limits,
     columnList: quoteList(plan.columns.map((column) => column.name)),
     hasDeferred: traits['has_deferred'] === true,
     isPartitioned: traits['is_partitioned'] === true,

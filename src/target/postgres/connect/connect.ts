@@ -7,7 +7,7 @@ import { describeSocketError, isSocketError, toSluiceError } from '../errors.ts'
 import { connectClient, findPassword, formatSettings, placeOf, unanswered, type Way } from './host-client.ts';
 import type { Host } from './host-list.ts';
 import { PgError, type PgLink } from '../link.ts';
-import { greetServer, isBackendWorking, isPoolerAddress, type Greeting } from './server-facts.ts';
+import { checkBackend, greetServer, isPoolerAddress, type Greeting } from './server-facts.ts';
 import { Session } from './session.ts';
 import { cancelStatement } from './side-connection.ts';
 import { createSocketLink } from './socket-link.ts';
@@ -105,6 +105,7 @@ async function openOn(way: Way, kind: SessionKind): Promise<PgLink | string> {
     }
     // Whoever answers with another process than the greeting's own stands between: a pooler, or a gateway that may be one.
     const isBetween = isPooler || greeting.processId !== client.processID || isPoolerAddress(way.host);
+    session.isDirect = greeting.processId === client.processID && way.settings.isPooled !== true;
     return createSocketLink(session, { server: greeting.server, ownsSession: !(way.settings.isPooled ?? isBetween) });
   } catch (error) {
     await session.close();
@@ -127,25 +128,27 @@ function createSession(client: WireClient, way: Way): Session {
     processID === null || secretKey === null
       ? undefined
       : { host, tls, negotiation: settings.tls.negotiation, processId: processID, secretKey };
-  return new Session(client, {
+  const session: Session = new Session(client, {
     place: placeOf(host, settings),
+    silenceMs: settings.silenceMs,
     cancel: async () => (cancelTarget === undefined ? undefined : cancelStatement(cancelTarget)),
-    isWorking: () => askWhetherWorking({ ...way, signal: undefined }, processID),
+    isWorking: () =>
+      session.isDirect && processID !== null ? inquire(session, { ...way, signal: undefined }, processID) : Promise.resolve(false),
   });
+  return session;
 }
 
-/** Over a connection of its own. Whatever goes wrong means no. A pooler's process ids mean nothing to the server, so behind one the answer is no as well. */
-async function askWhetherWorking(way: Way, processId: number | null): Promise<boolean> {
-  if (processId === null) return false;
-  let session: Session | undefined;
+/** Over a connection of its own. Whatever goes wrong means no. */
+async function inquire({ openedMs }: Session, way: Way, processId: number): Promise<boolean> {
+  let asking: Session | undefined;
   try {
     const { client } = await connectClient(way);
-    session = createSession(client, way);
-    return await isBackendWorking(session, processId, way.settings.connectTimeoutMs);
+    asking = createSession(client, way);
+    return await checkBackend(asking, { processId, ageMs: performance.now() - openedMs }, way.settings.connectTimeoutMs);
   } catch (error) {
     if (error instanceof Error) return false;
     throw error;
   } finally {
-    await session?.close();
+    await asking?.close();
   }
 }

@@ -5,9 +5,6 @@ import type { LinkLostError } from '../../link.ts';
 import type { PgError, RunOptions } from '../link.ts';
 import { readServerError, type FieldDescription, type Submittable, type WireConnection } from './wire-client.ts';
 
-/** Without an answer for this long the link counts as lost, unless the server can be asked and says that it is at work. */
-export const defaultTimeoutMs = 60_000;
-
 /** How long the server may take to come to rest after an error, or after it was told to stop. */
 const restTimeoutMs = 10_000;
 
@@ -34,9 +31,11 @@ export interface ExchangeHandlers<Result> {
 /** What an exchange needs of the session that it runs on. */
 export interface ExchangeHost {
   readonly place: string;
+  /** Without an answer for this long the link counts as lost, unless the server can be asked and says that it is at work. */
+  readonly silenceMs: number;
   /** Sends a CancelRequest over a connection of its own; bounded, never throws. */
   readonly cancel: () => Promise<void>;
-  /** Asks over a connection of its own whether the server is at work for this session; bounded, never throws. */
+  /** Asks over a connection of its own whether the server is at work for this session, and has the server end the session if not; bounded, never throws. */
   readonly isWorking: () => Promise<boolean>;
   /** The link is gone, for this reason. */
   lose(reason: Error): void;
@@ -226,16 +225,21 @@ export class Exchange<Result> implements Submittable {
     this.#watch();
   }
 
+  /** The server failed it, or was told to stop. */
+  get #isEnding(): boolean {
+    return this.#serverError !== undefined || this.#ownError !== undefined || this.#isCancelled;
+  }
+
   get #limitMs(): number {
-    if (this.#serverError !== undefined || this.#ownError !== undefined || this.#isCancelled) return restTimeoutMs;
-    return this.#options.timeoutMs ?? defaultTimeoutMs;
+    if (this.#isEnding) return restTimeoutMs;
+    return this.#options.timeoutMs ?? this.#session.silenceMs;
   }
 
   #watch(): void {
     clearTimeout(this.#timer);
     const limitMs = this.#limitMs;
     // Without a limit the deadline is looked at again now and then: an error brings one.
-    const leftMs = limitMs === 0 ? defaultTimeoutMs : Math.max(1, this.#lastProgressMs + limitMs - performance.now());
+    const leftMs = limitMs === 0 ? restTimeoutMs : Math.max(1, this.#lastProgressMs + limitMs - performance.now());
     this.#timer = setTimeout(() => void this.#check(), Math.min(leftMs, restTimeoutMs));
   }
 
@@ -252,7 +256,7 @@ export class Exchange<Result> implements Submittable {
 
   /** Only the driver's own default is stretched: a server that says that it is at work is slow, not gone. */
   async #isAtWork(): Promise<boolean> {
-    if (this.#options.timeoutMs !== undefined || this.#limitMs !== defaultTimeoutMs) return false;
+    if (this.#options.timeoutMs !== undefined || this.#isEnding) return false;
     this.#isProbing = true;
     const isWorking = await this.#session.isWorking();
     this.#isProbing = false;

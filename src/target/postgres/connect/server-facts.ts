@@ -57,11 +57,25 @@ export function isPoolerAddress(host: { readonly name: string; readonly port: nu
   return poolers.some(({ port, name }) => (port === undefined || port === host.port) && (name === undefined || name.test(host.name)));
 }
 
-/** Whether the server says that it is at work for the session: running, and not waiting for us to send or to read. */
-export async function isBackendWorking(session: Session, processId: number, timeoutMs: number): Promise<boolean> {
-  const sql = `SELECT pg_catalog.count(*) AS working FROM pg_catalog.pg_stat_activity
-    WHERE pid = $1 AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'`;
-  const values = [{ typeOid: 23, isBinary: false, bytes: Buffer.from(String(processId)) }];
-  const { rows } = await runBound(session, { sql, values, extensionTypes: new Map() }, { timeoutMs });
-  return rows[0]?.['working'] === 1;
+/**
+ * Whether the server says that it is at work for a session: running, and not waiting for us to send or to read. If not, the session is ended there: it would hold the
+ * locks of its transaction until the system notices that nobody is there. A process of our role that has the number and is no younger than our session can be no other.
+ */
+const checkSql = `WITH found AS (
+  SELECT pid, coalesce(state = 'active', false) AND wait_event_type IS DISTINCT FROM 'Client' AS working FROM pg_catalog.pg_stat_activity
+  WHERE pid = $1 AND usename = session_user AND backend_start <= pg_catalog.clock_timestamp() - $2 * interval '1 ms')
+SELECT working, CASE WHEN NOT working THEN pg_catalog.pg_terminate_backend(pid) END AS is_ended FROM found`;
+
+export interface Backend {
+  readonly processId: number;
+  /** For how long the session was there, by our own clock. */
+  readonly ageMs: number;
+}
+
+/** See {@link checkSql}. */
+export async function checkBackend(session: Session, { processId, ageMs }: Backend, timeoutMs: number): Promise<boolean> {
+  const int4 = { typeOid: 23, isBinary: false, bytes: Buffer.from(String(processId)) };
+  const float8 = { typeOid: 701, isBinary: false, bytes: Buffer.from(String(ageMs)) };
+  const { rows } = await runBound(session, { sql: checkSql, values: [int4, float8], extensionTypes: new Map() }, { timeoutMs });
+  return rows[0]?.['working'] === true;
 }

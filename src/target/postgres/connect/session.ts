@@ -13,18 +13,23 @@ const closeTimeoutMs = 2000;
 
 export class Session implements ExchangeHost {
   readonly client: WireClient;
+  readonly openedMs: number = performance.now();
   readonly place: string;
+  readonly silenceMs: number;
   readonly cancel: () => Promise<void>;
   readonly isWorking: () => Promise<boolean>;
+  /** The process named at the login is the server's own: only then can the server be asked about it. The numbers that a pooler gives are its own. */
+  isDirect = false;
   /** As the last ReadyForQuery said: idle, in a transaction, in a failed one. */
   transaction: 'I' | 'T' | 'E' = 'I';
   #loss: Error | undefined;
   #active: Pick<Exchange<unknown>, 'rest' | 'lose'> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(client: WireClient, sides: Pick<ExchangeHost, 'place' | 'cancel' | 'isWorking'>) {
+  constructor(client: WireClient, sides: Pick<ExchangeHost, 'place' | 'silenceMs' | 'cancel' | 'isWorking'>) {
     this.client = client;
     this.place = sides.place;
+    this.silenceMs = sides.silenceMs;
     this.cancel = sides.cancel;
     this.isWorking = sides.isWorking;
     client.on('error', (error: Error) => this.lose(error));

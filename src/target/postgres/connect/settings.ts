@@ -20,6 +20,8 @@ export interface ConnectionSettings {
   readonly tls: TlsSettings;
   readonly sessionKind: SessionKind;
   readonly connectTimeoutMs: number;
+  /** From `tcp_user_timeout`: without a sign of the server for this long it is asked, over another connection, whether it is at work. */
+  readonly silenceMs: number;
   /** Parameters of the startup packet that the user asked for. */
   readonly startup: Readonly<Record<string, string>>;
   /** From `pooled=1`, `pooled=0`; undefined: to be found out. */
@@ -54,19 +56,28 @@ const variables: Readonly<Record<string, string>> = {
 
 /** Options that mean something to libpq and can be left out here: tuning of its own sockets and of Kerberos, and the encoding, which is always UTF-8. */
 const ignored =
-  'fallback_application_name keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout gssencmode krbsrvname gsslib gssdelegation ' +
+  'fallback_application_name keepalives keepalives_idle keepalives_interval keepalives_count gssencmode krbsrvname gsslib gssdelegation ' +
   'sslcompression sslsni client_encoding';
 
 /** Options of sluice's own: which rows of the database are meant, and how the session is used. */
 const ownOptions = 'table query schema pooled pgbouncer service servicefile ssl sslpassword';
 
-const known = new Set([...Object.keys(variables), ...ignored.split(' '), ...ownOptions.split(' ')]);
+/** Options that have no variable. */
+const unnamed = ['tcp_user_timeout'];
+
+const known = new Set([...Object.keys(variables), ...unnamed, ...ignored.split(' '), ...ownOptions.split(' ')]);
 
 /** Per host, while connecting; the operating system's own limit is minutes. */
 const defaultConnectTimeoutMs = 10_000;
 
 /** What `connect_timeout=0`, libpq's word for no limit, comes to: every wait has an end. */
 const longestConnectTimeoutMs = 600_000;
+
+/** Most statements of a load take seconds at most; the question costs a connection. */
+const defaultSilenceMs = 60_000;
+
+/** A shorter one would be asked about hiccups. */
+const shortestSilenceMs = 500;
 
 export interface SettingsSurroundings {
   readonly environment: Environment;
@@ -119,6 +130,14 @@ function readTimeout(text: string | undefined): number {
   return seconds <= 0 ? longestConnectTimeoutMs : Math.min(seconds * 1000, longestConnectTimeoutMs);
 }
 
+/** libpq's unit is milliseconds here, and 0 its default. */
+function readSilence(text: string | undefined): number {
+  if (text === undefined) return defaultSilenceMs;
+  const ms = Number(text);
+  if (!Number.isInteger(ms)) throw new SluiceError('SLUICE_USAGE', `tcp_user_timeout=${text} is not a number of milliseconds.`);
+  return ms <= 0 ? defaultSilenceMs : Math.min(Math.max(ms, shortestSilenceMs), longestConnectTimeoutMs);
+}
+
 function readSessionKind(text: string | undefined): SessionKind {
   const kind = sessionKinds.find((each) => each === (text ?? 'any'));
   if (kind !== undefined) return kind;
@@ -163,6 +182,7 @@ export function readConnectionSettings(url: string, surroundings: SettingsSurrou
     tls: readTlsSettings(get, surroundings.home),
     sessionKind: readSessionKind(get('target_session_attrs')),
     connectTimeoutMs: readTimeout(get('connect_timeout')),
+    silenceMs: readSilence(get('tcp_user_timeout')),
     startup: listStartup(get),
     isPooled: readPooled(get),
   };

@@ -118,16 +118,19 @@ async function tryMove(moving: Moving): Promise<number> {
   const match = plan.key.map((name) => `p.${quoteIdentifier(name)} = s.${quoteIdentifier(name)}`).join(' AND ');
   const { rows } = await link.query(
     `WITH put AS (${writeInsert(moving, '')} RETURNING ${quoteList(plan.key)}, xmax = 0 AS sluice_is_new)
-SELECT s.sluice_shard AS shard, count(*) AS added, ${moving.digest.high} AS high, ${moving.digest.low} AS low, (SELECT count(*) FROM put) AS moved
-FROM put p JOIN ${moving.staging} s ON ${match} WHERE p.sluice_is_new GROUP BY s.sluice_shard`,
+SELECT s.sluice_shard AS shard, count(*) AS added, ${moving.digest.high} AS high, ${moving.digest.low} AS low
+FROM put p JOIN ${moving.staging} s ON ${match} WHERE p.sluice_is_new GROUP BY s.sluice_shard
+UNION ALL SELECT NULL, count(*), 0, 0 FROM put`,
     [],
     run,
   );
   addShares(
     moving,
-    rows.map((row) => ({ shard: Number(row['shard']), added: Number(row['added']), high: Number(row['high']), low: Number(row['low']) })),
+    rows
+      .filter((row) => row['shard'] !== null)
+      .map((row) => ({ shard: Number(row['shard']), added: Number(row['added']), high: Number(row['high']), low: Number(row['low']) })),
   );
-  return Number(rows[0]?.['moved'] ?? 0);
+  return Number(rows.find((row) => row['shard'] === null)?.['added'] ?? 0);
 }
 
 /** Rows that a trigger of the table swallowed, or that met a key written at this moment: skipped, and not new. */
@@ -157,7 +160,7 @@ function checkRejects(moving: Moving, { plan, options }: FinishingLoad): void {
 }
 
 function describe(moving: Moving, table: string, moved: number): readonly Decision[] {
-  const published = { what: 'rows published', choice: table, why: `${moved.toLocaleString('en')} rows became visible in one transaction` };
+  const published = { what: 'rows published', choice: table, why: `${moved.toLocaleString('en')} rows in one transaction` };
   const count = countRejected(moving);
   if (count === 0) return [published];
   return [

@@ -2,6 +2,7 @@
 import type { RejectCode } from '../../../rows/batch.ts';
 import { quoteIdentifier, quoteList } from '../../sql-text.ts';
 import type { RejectKeeping, TablePlan } from '../../driver.ts';
+import { writeHasAltering } from '../catalog/altering-triggers.ts';
 import type { PgError, PgLink, PgParameter, RunOptions } from '../link.ts';
 import { quoteTable } from '../qualified-name.ts';
 import type { Refusal } from '../refusal.ts';
@@ -173,7 +174,7 @@ export async function refuseGuilty(moving: Moving, guilty: readonly Guilty[]): P
   ]);
 }
 
-/** CHECK constraints and foreign keys of the table whose columns are all loaded. A row whose parent is loaded with it is not without one. */
+/** CHECK constraints and foreign keys of the table whose columns are all loaded. A row whose parent is loaded with it is not without one. None where a trigger may change what they look at. */
 const rulesSql = `SELECT k.conname::text AS name, k.contype::text AS type, k.confrelid = k.conrelid AS is_own,
   CASE WHEN k.contype = 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS expression,
   CASE WHEN k.contype = 'f' THEN format('%I.%I', pn.nspname, p.relname) END AS parent,
@@ -182,7 +183,7 @@ const rulesSql = `SELECT k.conname::text AS name, k.contype::text AS type, k.con
   CASE WHEN k.contype = 'f' THEN (SELECT string_agg(format('p.%I = s.%I', b.attname, a.attname), ' AND ') FROM unnest(k.conkey, k.confkey) AS pair(own, other)
     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = pair.other) END AS match
 FROM pg_constraint k LEFT JOIN pg_class p ON p.oid = k.confrelid LEFT JOIN pg_namespace pn ON pn.oid = p.relnamespace
-WHERE k.conrelid = to_regclass($1::text) AND k.contype IN ('c', 'f') AND k.conkey IS NOT NULL
+WHERE k.conrelid = to_regclass($1::text) AND k.contype IN ('c', 'f') AND k.conkey IS NOT NULL AND NOT ${writeHasAltering('k.conrelid')}
   AND NOT EXISTS (SELECT 1 FROM unnest(k.conkey) AS num JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = num
     WHERE a.attname <> ALL (SELECT json_array_elements_text($2::text::json)))
 ORDER BY k.contype, k.conname`;
@@ -207,12 +208,13 @@ export async function refuseByRules(moving: Moving): Promise<number> {
   return count;
 }
 
-/** Takes out the rows that the unique constraint of this error refuses: all but the first of equal ones, and those the table has. 0 where it is over expressions or a part of the rows. */
+/** Takes out the rows that the unique constraint of this error refuses: all but the first of equal ones, and those the table has. 0 where it is over expressions or a part of the rows, or where a trigger may change keys. */
 export async function refuseDoubled(moving: Moving, error: PgError): Promise<number> {
   const { link, plan } = moving;
   const { rows } = await link.query(
     `SELECT (SELECT json_agg(a.attname ORDER BY k.at) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(num, at) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num WHERE k.at <= i.indnkeyatts)::text AS columns
-FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1::text) AND c.relname = $2::text AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL`,
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass($1::text) AND c.relname = $2::text AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
+  AND NOT ${writeHasAltering('i.indrelid')}`,
     [quoteTable(plan.table), error.fields.constraint ?? ''],
   );
   const columns = rows[0]?.['columns'];

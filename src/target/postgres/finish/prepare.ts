@@ -6,6 +6,7 @@ import type { DeferredIndex, Statement, TablePlan } from '../../driver.ts';
 import { quoteIdentifier } from '../../sql-text.ts';
 import { transactLocking } from './lock.ts';
 import { dropAbandoned } from './orphans.ts';
+import { describeLostLedger } from '../errors.ts';
 import { runStatement } from '../ledger.ts';
 import { PgError, type PgLink } from '../link.ts';
 import { quoteName, quoteTable } from '../qualified-name.ts';
@@ -25,7 +26,7 @@ const deniedStates = new Set(['42501', '3F000']);
 
 /**
  * Readies the target for the load.
- * @throws SLUICE_TARGET_DENIED with the GRANT to ask for, SLUICE_TARGET_LOCKED, SLUICE_LEDGER_VERSION, SLUICE_FENCED when `records` were overtaken
+ * @throws SLUICE_TARGET_DENIED with the GRANT to ask for, SLUICE_TARGET_LOCKED, SLUICE_LEDGER_VERSION, SLUICE_TARGET_FAILED for a ledger in parts, SLUICE_FENCED when `records` were overtaken
  */
 export async function prepareLoad(link: PgLink, load: PreparingLoad, records: readonly Statement[]): Promise<void> {
   const wait = { what: `Preparing ${load.plan.table}`, lockTimeoutMs: load.lockTimeoutMs };
@@ -57,7 +58,12 @@ async function takePrepareLock(link: PgLink): Promise<void> {
 async function ensureLedger(link: PgLink): Promise<void> {
   const tables = ledgerDdl.flatMap((ddl) => /^CREATE TABLE IF NOT EXISTS (\w+)/u.exec(ddl)?.[1] ?? []);
   const missing = await findMissing(link, [...tables, ...ledgerViews.map(({ name }) => name)]);
-  if (!missing.has('sluice_meta')) await checkVersion(link);
+  if (!missing.has('sluice_meta')) {
+    await checkVersion(link);
+    // Made anew it would be empty, and a load without shards has nothing left to do.
+    const lost = tables.filter((table) => missing.has(table));
+    if (lost.length > 0) throw describeLostLedger(lost, link.place);
+  }
   if (missing.size === 0) return;
   await explainDenied(link, 'a ledger', async () => {
     if (tables.some((table) => missing.has(table))) for (const ddl of ledgerDdl) await link.script(ddl);

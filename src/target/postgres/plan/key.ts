@@ -95,12 +95,15 @@ function findDeferObstacle(context: PlanContext, publish: PostgresSettings['publ
   if (request.mode === 'upsert' || request.mode === 'skip' || publish === 'move') return '';
   if (table !== undefined && publish === 'rows' && description?.isEmpty !== true) return '';
   if (options.indexes === 'keep') return 'as asked for';
-  if (request.isRereadable !== true) return 'the input can not be read a second time, which settling doubled keys at the end would need';
+  const isAsked = options.indexes === 'rebuild';
+  const rows = countComing(context);
+  if (!isAsked && rows !== undefined && rows < minRowsToDefer) return '';
+  if (request.isEmbedded === true) return 'rows with a vector cost so much more than their key that making it later would gain under 3 %';
+  if (request.isRereadable !== true) return 'settling doubled keys at the end would need the same rows a second time, which this source does not promise';
   const legal = findLegalObstacle(context);
   if (legal !== undefined) return legal;
-  if (options.indexes === 'rebuild') return undefined;
-  const rows = countComing(context);
-  if (rows === undefined || rows < minRowsToDefer) return '';
+  if (isAsked) return undefined;
+  if (rows === undefined) return '';
   const bytes = meanInputBytes(context);
   if (bytes >= maxRowBytesToDefer)
     return `rows of about ${formatRows(bytes)} bytes cost so much more than their key that making it later would gain under 3 %`;

@@ -15,6 +15,7 @@ import { planVectors } from './vector.ts';
 import { chooseWay } from './way.ts';
 import { formatName, parseQualifiedName } from '../qualified-name.ts';
 import type { PostgresSettings } from '../settings.ts';
+import { nameTypes } from '../wire-column.ts';
 
 /** PostgreSQL cuts longer names without an error, and two could then be one. */
 const maxNameBytes = 63;
@@ -48,6 +49,7 @@ async function decide(link: PgLink, request: TableRequest): Promise<TablePlan> {
     isFastSession: context.options.isFastSession === true,
     countsRows: traits.countsRows,
     tracksKeys: key.isTrackable && traits.countsRows,
+    columnTypes: JSON.stringify(nameTypes(context.wires)),
     ...build.settings,
   };
   const parts = [publish, key, way, traits, vectors];

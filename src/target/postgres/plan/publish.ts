@@ -1,5 +1,6 @@
 /** Chooses how rows become visible: with each commit, by a table that takes the other's place, or by one INSERT … SELECT at the end. */
 import type { Decision } from '../../driver.ts';
+import type { CatalogTable } from '../catalog/table.ts';
 import type { Advice, PlanContext } from './context.ts';
 import { formatName } from '../qualified-name.ts';
 import type { PostgresSettings } from '../settings.ts';
@@ -31,7 +32,7 @@ export async function choosePublish(context: PlanContext): Promise<Publish> {
       problems,
     };
   }
-  const obstacles = context.description?.isEmpty === true ? await listObstacles(context) : undefined;
+  const obstacles = context.description?.isEmpty === true ? [...(await listObstacles(context)), ...listRowWork(table)] : undefined;
   if (obstacles?.length === 0) {
     const decision = { what: 'atomic', choice: 'built beside the empty table, swapped in one transaction', why: 'a rename takes a moment' };
     return { ...aside(context, 'swap'), decisions: [decision, ...explainCarried(context)], problems };
@@ -54,6 +55,16 @@ function aside({ place, request }: PlanContext, publish: 'swap' | 'move'): Pick<
   return { publish, writesTo: formatName({ schema: place.schema, name: `sluice_new_${request.load}` }) };
 }
 
+/** What the table does to each row that comes, which one that is built beside would not: such rows are better moved than swapped in. */
+function listRowWork({ triggers, foreignKeys }: CatalogTable): readonly string[] {
+  const firing = triggers.filter(({ onInsert }) => onInsert);
+  return [
+    ...(firing.length > 0 ? [`triggers fire for its rows (${firing.map(({ name }) => name).join(', ')})`] : []),
+    // At a swap they are checked for all rows at once, and one row without its partner would keep all others out.
+    ...(foreignKeys.length > 0 ? [`rows are looked up by its foreign keys (${foreignKeys.map(({ name }) => name).join(', ')})`] : []),
+  ];
+}
+
 /** What the swap can't carry over. */
 async function listObstacles({ link, table, name, state }: PlanContext): Promise<readonly string[]> {
   if (table === undefined) return [];
@@ -74,7 +85,7 @@ function refuseReplace({ name }: PlanContext, obstacles: readonly string[]): rea
 }
 
 function explainReplace(context: PlanContext): Decision {
-  const carried = explainCarried(context).map(({ choice }) => choice);
+  const carried = explainCarried(context).map(({ choice, why }) => (why === '' ? choice : `${choice}; ${why}`));
   return {
     what: 'replace',
     choice: 'built beside, its indexes made, then swapped in one short transaction',
@@ -95,7 +106,12 @@ function explainCarried({ table }: PlanContext): readonly Decision[] {
     ...(table.publications.length > 0 ? [`publications ${table.publications.join(', ')}`] : []),
   ];
   const choice = `carried over: indexes, owner, grants, comments${parts.length > 0 ? `, ${parts.join(', ')}` : ''}`;
-  return [{ what: 'swap', choice, why: 'triggers do not fire for rows that nobody sees yet' }];
+  const firing = table.triggers.some(({ onInsert }) => onInsert);
+  const notes = [
+    ...(firing ? ['triggers do not fire for rows that nobody sees yet'] : []),
+    ...(table.foreignKeys.length > 0 ? ['a row that a foreign key refuses keeps all of them out'] : []),
+  ];
+  return [{ what: 'swap', choice, why: notes.join('; ') }];
 }
 
 function explainRows({ options, family }: PlanContext): readonly Decision[] {

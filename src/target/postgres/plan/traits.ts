@@ -16,12 +16,13 @@ export function readTraits(context: PlanContext, publish: PostgresSettings['publ
   const meddling = firing.filter((trigger) => trigger.namesTable);
   const settles = request.mode === 'upsert' || request.mode === 'skip';
   const rules = table.rules.filter(({ event }) => event === 'INSERT' || (event === 'UPDATE' && settles));
-  const countsRows = altering.length === 0 && meddling.length === 0 && !table.isRowSecured && rules.length === 0;
+  const countsRows = altering.length === 0 && meddling.length === 0 && !table.isRowSecured && rules.length === 0 && table.canSelect;
   const decisions: Decision[] = [
     ...(altering.length > 0 ? [explainAltering(listNames(altering))] : []),
     ...explainOthers(firing.filter((trigger) => !altering.includes(trigger))),
     ...explainRules(listNames(rules), way),
     ...(table.isRowSecured ? [explainRowSecurity()] : []),
+    ...(table.canSelect ? [] : [explainUnreadable(context)]),
     ...explainPlaces(context),
     ...explainForeignKeys(context),
     ...explainComputed(context),
@@ -38,6 +39,14 @@ function explainAltering(names: string): Decision {
     what: 'triggers',
     choice: `${names}: fired before each row`,
     why: 'they may alter or drop rows, so the table is not counted against the load (a dropped row counts as skipped); the server writes row by row, which is slower',
+  };
+}
+
+function explainUnreadable({ state, name }: PlanContext): Decision {
+  return {
+    what: 'warning',
+    choice: `the role ${state.role} may not read ${name}`,
+    why: 'its rows are written and accounted for, but the table can not be counted against them (GRANT SELECT allows it)',
   };
 }
 

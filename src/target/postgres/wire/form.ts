@@ -41,9 +41,11 @@ function checkIntegers(least: number, most: number): Check {
   return (value) => (Number(value) < least || Number(value) > most ? integerRange : undefined);
 }
 
+/** Too large, or so small that only 0 would be left of it: the server refuses both as text. */
 function checkFloat4(value: Value): Unfit | undefined {
   const number = Number(value);
-  return Number.isFinite(number) && !Number.isFinite(Math.fround(number)) ? integerRange : undefined;
+  const single = Math.fround(number);
+  return (Number.isFinite(number) && !Number.isFinite(single)) || (single === 0 && number !== 0) ? integerRange : undefined;
 }
 
 function checkText(value: Value): Unfit | undefined {
