@@ -30,7 +30,8 @@ const phaseNames: Readonly<Record<Progress['phase'], string>> = {
 
 /** Indexes of the table come back in the same phase in which a vector index may be built. */
 function nameWork({ phase, indexed }: Progress): string {
-  return phase === 'index' && indexed ? 'building the vector index' : phaseNames[phase];
+  if (phase !== 'index' || indexed === undefined) return phaseNames[phase];
+  return indexed.index === undefined ? 'building the vector index' : `making ${indexed.index}`;
 }
 
 /** Part of the work of the phase that is done, 0 to 1; undefined where the whole is not known. */
@@ -87,6 +88,7 @@ function describeAmounts(progress: Progress): readonly string[] {
   const left = etaMs === undefined ? [] : [`${formatDuration(Math.max(1_000, etaMs))} left`];
   const time = [...left, `${formatDuration(elapsedMs)} so far`];
   if (phase === 'plan') return time;
+  if (phase === 'index' && indexed?.index !== undefined) return time;
   if (phase === 'index' && indexed) return [`${formatCount(indexed.done)} of ${formatCountOf(indexed.total, 'row')} indexed`, ...time];
   const size = totalBytes === undefined ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`;
   return [formatCountOf(counts.read, 'row'), size, ...(phase === 'load' ? [`${formatRate(rowsPerSecond)} rows/s`] : []), ...time];

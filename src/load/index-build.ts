@@ -28,6 +28,7 @@ export async function buildLoadIndex(session: Session, meter: ProgressMeter): Pr
     column,
     metric,
     how: 'update',
+    rows,
     onProgress: (done, total) => meter.observe({ kind: 'indexed', done, total }, performance.now()),
     signal: session.signal,
   });

@@ -127,8 +127,8 @@ export interface Progress {
   readonly queuedBytes: number;
   readonly embedding: EmbeddingCounts | undefined;
   readonly rejectsByCause: readonly RejectCause[];
-  /** Rows indexed so far, in phase `index`. */
-  readonly indexed?: { readonly done: number; readonly total: number } | undefined;
+  /** In phase `index`: rows of the vector index so far; of another `index`, by its name, whatever its server counts. */
+  readonly indexed?: { readonly done: number; readonly total: number; readonly index?: string | undefined } | undefined;
 }
 
 export interface RejectCause {

@@ -33,7 +33,7 @@ export type MeterEvent =
     }
   /** Bytes that a lane's batch holds now. */
   | { readonly kind: 'queued'; readonly lane: number; readonly bytes: number }
-  | { readonly kind: 'indexed'; readonly done: number; readonly total: number };
+  | { readonly kind: 'indexed'; readonly done: number; readonly total: number; readonly index?: string };
 
 /** Where a load stands when its meter starts; counts and bytes of earlier sessions included. */
 export interface MeterStart {
@@ -70,7 +70,7 @@ interface State {
   embedding: EmbeddingCounts | undefined;
   readonly causes: Map<string, RejectCause>;
   readonly queued: Map<number, number>;
-  indexed: { readonly done: number; readonly total: number } | undefined;
+  indexed: Progress['indexed'];
   /** The newest sums; they move into `history` when their bin is over. */
   latest: Sums;
   /** Oldest first. The first is older than the longest window, or the start. */
@@ -110,7 +110,7 @@ function observe(state: State, event: MeterEvent, nowMs: number): void {
   if (event.kind === 'stage') state.latest.stageMs[event.stage] += Math.max(0, event.ms);
   else if (event.kind === 'committed') addCommit(state, event);
   else if (event.kind === 'queued') state.queued.set(event.lane, event.bytes);
-  else if (event.kind === 'indexed') state.indexed = { done: event.done, total: event.total };
+  else if (event.kind === 'indexed') state.indexed = { done: event.done, total: event.total, index: event.index };
   else startPhase(state, event.phase);
 }
 

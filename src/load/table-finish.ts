@@ -33,7 +33,7 @@ async function finish(session: Session, meter: ProgressMeter, end: ShardsEnd): P
   return connection.finish(load, run.table, {
     isComplete: end === 'done',
     signal: end === 'done' ? signal : undefined,
-    onProgress: ({ done, total }) => meter.observe({ kind: 'indexed', done, total }, performance.now()),
+    onProgress: ({ index, done, total }) => meter.observe({ kind: 'indexed', index, done, total }, performance.now()),
     mayReject: (count) => !isOverLimit(session, { read, rejected: rejected + count }),
   });
 }

@@ -28,6 +28,9 @@ export function createVectorStore(dimensions: number, needsNorm: boolean): Vecto
   return { dimensions, needsNorm, values: new Float32Array(0), nulls: undefined, rowCount: 0, capacity: 0, lastRowCount: 0 };
 }
 
+/** The least room: memory that is not written to costs nothing, and growing to it by doubling would copy as much. */
+const leastFloats = 1024 * 1024;
+
 /**
  * Makes room for more rows, at first for as many as the last batch had. `transfer` frees the old buffer at once instead of leaving megabytes to the
  * garbage collector.
@@ -35,7 +38,7 @@ export function createVectorStore(dimensions: number, needsNorm: boolean): Vecto
 export function reserveVectors(store: VectorStore, moreRows: number): void {
   const neededRows = store.rowCount + moreRows;
   if (neededRows <= store.capacity) return;
-  store.capacity = Math.max(neededRows, store.capacity * 2, store.lastRowCount);
+  store.capacity = Math.max(neededRows, store.capacity * 2, store.lastRowCount, Math.ceil(leastFloats / store.dimensions));
   store.values = new Float32Array(store.values.buffer.transfer(store.capacity * store.dimensions * 4));
   if (store.nulls !== undefined) store.nulls = new Uint8Array(store.nulls.buffer.transfer(store.capacity));
 }

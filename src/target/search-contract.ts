@@ -49,6 +49,8 @@ export interface IndexRequest {
   /** `rebuild` always, `update` as little as needed. */
   readonly how: 'rebuild' | 'update';
   readonly threads?: number | undefined;
+  /** Rows of the table, where the caller has counted them: progress is told in rows, though the server may count blocks. */
+  readonly rows?: number | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** How long a lock may be waited for; 30,000 by default. */

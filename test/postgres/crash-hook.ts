@@ -27,7 +27,7 @@ function nameMessage(bytes: Uint8Array): string | undefined {
   const short = text
     .replace(/\0.*$/su, '')
     .replaceAll(/\s+/gu, ' ')
-    .replaceAll(/(sluice_(?:new|rows|unique|stage|move|old)_)\w+/gu, '$1')
+    .replaceAll(/(sluice_(?:new|unique|stage|index)_)[\w-]+/gu, '$1')
     .replaceAll(/\d+/gu, '#');
   return `${kind.name} ${short.slice(0, 60)}`;
 }

@@ -19,6 +19,8 @@ export interface Scenario {
   /** Arguments beside input, target and table. */
   readonly flags: readonly string[];
   readonly rows: number;
+  /** Bytes that make each row longer: a file is cut into shards of 256 KiB, and some are needed. */
+  readonly padding: number;
   /** Ids of the rows, in the order of the file; each once by default. */
   readonly key?: (row: number) => number;
   /** Statements that make what is there before. */
@@ -73,10 +75,13 @@ const doneCodes: readonly (number | null)[] = [0, 3];
 
 /** Writes the input, and runs the scenario once without a fault. */
 export async function prepareStage(scenario: Scenario, folder: string): Promise<Stage> {
-  const { rows, key = (row: number) => row } = scenario;
+  const { rows, padding, key = (row: number) => row } = scenario;
   const input = path.join(folder, 'rows.csv');
   const traceFile = path.join(folder, 'trace');
-  const lines = Array.from({ length: rows }, (_, row) => `${String(key(row))},row ${String(row)},${String(row % 97)}`);
+  const lines = Array.from(
+    { length: rows },
+    (_, row) => `${String(key(row))},row ${String(row)}${'.'.repeat(padding)},${String(row % 97)}`,
+  );
   writeFileSync(input, ['id,body,n', ...lines, ''].join('\n'));
   return withDatabase(scenario, async (url) => {
     const ended = await runHooked({ scenario, input }, url, { SLUICE_TEST_TRACE: traceFile });
@@ -98,14 +103,19 @@ async function withDatabase<Result>({ before }: Scenario, work: (url: string) =>
   }
 }
 
-/** Moments of messages that only this scenario sends and of others in turn; which of a kind's messages is random too. */
+/** What every commit consists of. */
+const committing = /^(?:copy|query (?:BEGIN ISOLATION|UPDATE sluice_shards SET state|COPY|COMMIT))/u;
+
+/** Moments of messages that only this scenario sends, of commits and of others in turn; which of a kind's messages is random too. */
 export function chooseMoments({ calls, scenario }: Stage, random: Random, count: number): readonly Moment[] {
   const kinds = [...calls].map((kind) => ({ kind, place: random.fraction() })).sort((a, b) => a.place - b.place);
-  const [own, others] = [kinds.filter(({ kind }) => scenario.own.test(kind[0])), kinds.filter(({ kind }) => !scenario.own.test(kind[0]))];
+  const own = kinds.filter(({ kind }) => scenario.own.test(kind[0]));
   assert.ok(own.length > 0, `nothing like ${String(scenario.own)} was sent: ${[...calls.keys()].join('; ')}`);
+  const commits = kinds.filter(({ kind }) => committing.test(kind[0]));
+  const groups = [own, commits, kinds.filter((each) => !own.includes(each) && !commits.includes(each))];
   return Array.from({ length: count }, (_, index) => {
-    const some = index % 2 === 0 ? own : others;
-    const [call, most] = some[(index >> 1) % some.length]?.kind ?? ['', 1];
+    const group = groups[index % groups.length] ?? [];
+    const [call, most] = group[Math.floor(index / groups.length) % group.length]?.kind ?? ['', 1];
     return { call, at: random.between(1, most), when: random.pick(['before', 'after']) };
   });
 }

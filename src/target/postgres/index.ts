@@ -57,7 +57,7 @@ export const postgresCapabilities: Capabilities = {
    * on the wire.
    */
   batchBytes: 16 * 1024 * 1024,
-  batchRows: 50_000,
+  batchRows: 25_000,
   // An index over a large table takes minutes and the server's memory: it is built when it is asked for.
   minIndexedFloats: undefined,
 };

@@ -4,7 +4,8 @@ import type { Batch } from '../../../rows/batch.ts';
 import { quoteIdentifier, quoteList } from '../../sql-text.ts';
 import { readRunOptions, type BatchTransaction } from './transaction.ts';
 import type { TableWriter } from './writer.ts';
-import { createRowEncoder } from '../wire/encode.ts';
+import { createRowEncoder, type RowEncoder } from '../wire/encode.ts';
+import type { WireColumn } from '../wire-column.ts';
 import { ordinalColumn, placeColumns } from '../settings.ts';
 
 /** Where rows go: the load's table, or a staging table of the batch. */
@@ -34,14 +35,21 @@ export interface Sending {
 /** Sends the rows of the batch at `rows` and answers how many the server took. */
 export type SendRows = (rows: Int32Array) => Promise<number>;
 
+/** Encoders by the columns that they are for: the memory of one serves all batches, and new memory for each would be garbage of 256 KiB a batch. */
+const encoders = new WeakMap<readonly WireColumn[], Map<string, RowEncoder>>();
+
+function findEncoder({ columns, settings }: TableWriter, shape: 'plain' | 'ordinal'): RowEncoder {
+  const known = encoders.get(columns) ?? new Map<string, RowEncoder>();
+  encoders.set(columns, known);
+  const found = known.get(shape) ?? createRowEncoder(columns, { format: settings.format, withOrdinal: shape === 'ordinal' });
+  known.set(shape, found);
+  return found;
+}
+
 export function createCopySender({ writer, transaction, batch, shard }: Sending, into: Destination): SendRows {
   const { format } = writer.settings;
   const sql = `COPY ${into.table} (${listColumns(writer, into)}) FROM STDIN WITH (FORMAT ${format})`;
-  const encoder = createRowEncoder(writer.columns, {
-    format,
-    withOrdinal: into.shape === 'ordinal',
-    ...(into.shape === 'places' ? { shard } : {}),
-  });
+  const encoder = into.shape === 'places' ? createRowEncoder(writer.columns, { format, shard }) : findEncoder(writer, into.shape);
   return (rows) => writer.link.copyIn(sql, encoder.pieces(batch, rows), readRunOptions(transaction));
 }
 

@@ -63,10 +63,11 @@ async function restorePlainly(link: PgLink, restoring: Restoring, recorded: Reco
   const { id, plan, lockTimeoutMs, signal } = restoring;
   const settings = writeBuildSettings(readSettings(plan));
   return transactLocking(link, { what: `Making ${recorded.name} again`, lockTimeoutMs, signal, settings }, async () => {
+    // Forgotten first: another session of the load that makes it at this moment holds the record, and has made it when it lets go.
+    if ((await runStatement(link, forgetIndex(id, recorded.name))) === 0) return describe(recorded, 'there');
     const state = await readState(link, plan, recorded);
     if (state.kind === 'invalid') await link.script(`DROP INDEX ${state.index}`);
     if (state.kind !== 'there') await build(link, restoring, recorded);
-    await runStatement(link, forgetIndex(id, recorded.name));
     return describe(recorded, state.kind);
   });
 }

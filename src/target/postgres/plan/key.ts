@@ -99,7 +99,8 @@ function findDeferObstacle(context: PlanContext, publish: PostgresSettings['publ
   const rows = countComing(context);
   if (!isAsked && rows !== undefined && rows < minRowsToDefer) return '';
   if (request.isEmbedded === true) return 'rows with a vector cost so much more than their key that making it later would gain under 3 %';
-  if (request.isRereadable !== true) return 'settling doubled keys at the end would need the same rows a second time, which this source does not promise';
+  if (request.isRereadable !== true)
+    return 'settling doubled keys at the end would need the same rows a second time, which this source does not promise';
   const legal = findLegalObstacle(context);
   if (legal !== undefined) return legal;
   if (isAsked) return undefined;

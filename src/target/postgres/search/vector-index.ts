@@ -97,11 +97,16 @@ async function build(link: PgLink, building: Building): Promise<number> {
       ? []
       : [`SET LOCAL max_parallel_maintenance_workers = ${String(Math.max(0, Math.trunc(request.threads) - 1))}`]),
   ];
-  const { onProgress, signal, lockTimeoutMs } = request;
+  const { onProgress, signal, lockTimeoutMs, rows } = request;
   const watch = {
     table: column.table,
     openSecond: settings.openSecond,
-    onProgress: onProgress && (({ done, total }: { done: number; total: number }) => onProgress(done, total)),
+    onProgress:
+      onProgress &&
+      (({ done, total }: { done: number; total: number }) => {
+        if (rows === undefined || total === 0) onProgress(done, total);
+        else onProgress(Math.round((done / total) * rows), rows);
+      }),
   };
   try {
     return await transactLocking(link, { what: `Indexing ${request.table}`, lockTimeoutMs, signal, settings: local }, async () => {
