@@ -1,13 +1,24 @@
 /** A PostgreSQL server of the project's own: a folder with its data, a free port on loopback that is kept, and a start and stop that can be repeated. */
 import { appendFileSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { installPostgres, type Major } from './postgres-install.ts';
 import { chooseUser, runProgram } from './postgres-program.ts';
 import { root } from './steps.ts';
 
-/** Where the programs and the data of the default server are. */
-export const defaultFolder: string = path.join(root, '.pg');
+/** The path of a socket has at most 107 bytes, and the server's own name for one takes some of them. */
+const maxFolderLength = 80;
+
+/**
+ * Where the programs and the data of the default server are: in the repository, unless that is closed to the user who runs the server or too deep for a
+ * socket; then in the system's folder for such things, one a repository.
+ */
+export const defaultFolder: string =
+  findClosed(root) === undefined && root.length <= maxFolderLength
+    ? path.join(root, '.pg')
+    : path.join(tmpdir(), `sluice-postgres-${createHash('sha256').update(root).digest('hex').slice(0, 12)}`);
 
 export interface ServerOptions {
   /** 18 by default. */
