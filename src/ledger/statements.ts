@@ -235,6 +235,21 @@ export function forgetIndex(load: string, name: string): Statement {
   return { sql: `DELETE FROM sluice_deferred_indexes WHERE load = ? AND name = ?`, parameters: [load, name] };
 }
 
+const publicationName = (load: string): string => `published ${load}`;
+
+/** Of a load whose rows waited in a table of their own: they are visible. */
+export function recordPublication(load: string): Statement {
+  const name = publicationName(load);
+  return {
+    sql: `INSERT INTO sluice_meta (name, value) SELECT ?, 'yes' WHERE NOT EXISTS (SELECT 1 FROM sluice_meta WHERE name = ?)`,
+    parameters: [name, name],
+  };
+}
+
+export function findPublication(load: string): Statement {
+  return { sql: `SELECT value FROM sluice_meta WHERE name = ?`, parameters: [publicationName(load)] };
+}
+
 /** What the ledger knows of a vector column: enough to embed a query the way its rows were. */
 export interface VectorRecord {
   readonly table: string;

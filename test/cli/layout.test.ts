@@ -160,7 +160,7 @@ test('a plan shows source, columns, statements, ways with their reasons, each on
     '  CREATE TABLE "docs" (',
     '    "id" INTEGER PRIMARY KEY',
     '  );',
-    'indexes dropped for the load, and made again after it',
+    'made after the rows',
     '  docs_age  CREATE INDEX "docs_age" ON "docs" ("age")',
     'how',
     '  shards     of about 64 MB',
@@ -172,6 +172,11 @@ test('a plan shows source, columns, statements, ways with their reasons, each on
     '  the last line has no line feed',
     '✓ nothing stands in the way; nothing was written',
   ]);
+});
+
+test('a plan says of a table that is there that its indexes are dropped', () => {
+  const lines = layoutPlan({ ...plan, table: { ...plan.table, isNew: false } }, { width: undefined, colors });
+  assert.ok(lines.includes('indexes dropped for the load, and made again after it'));
 });
 
 test('a plan ends with all its problems', () => {

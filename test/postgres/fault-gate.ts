@@ -15,9 +15,9 @@ export interface Gate {
   /** Backends of lanes that wait at the lock, in the middle of a batch. */
   readonly waiting: readonly number[];
   /** Runs a statement outside of sluice, in the session that holds the lock. */
-  run(sql: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
+  readonly run: (sql: string, values?: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>;
   /** Lets the lanes go on. */
-  open(): Promise<void>;
+  readonly open: () => Promise<void>;
 }
 
 /** Runs `work` while the load stands at the gate; it is open afterwards whatever happens. */

@@ -7,6 +7,7 @@ import { after, before, test, type TestContext } from 'node:test';
 import { chooseUser, runProgram } from '../../scripts/postgres-program.ts';
 import { destroyServer, startServer, stopServer, writeUrl, type Server } from '../../scripts/postgres-server.ts';
 import { load } from '../../src/load/load.ts';
+import { runSluice } from '../cli/process.ts';
 import { holdLoad } from './fault-gate.ts';
 import {
   assertFailed,
@@ -106,6 +107,8 @@ test('a full disk stops the load without refusing a row, and with more room it g
     const place = await makeOwnPlace(context, { before: plainTable.map((sql) => `${sql} TABLESPACE small`) });
     assertFailed(await endLoad(load(place.options)), ['SLUICE_TARGET_FULL']);
     await assertNoSessions(place.url);
+    // A script is told that it helps to try again later.
+    assert.equal((await runSluice(['resume', '--in', place.url, '--progress', 'none'])).exitCode, 5);
     assert.deepEqual(await readSql(place.url, 'SELECT count(*)::int AS rejects FROM sluice_rejects'), [{ rejects: 0 }]);
     execFileSync('mount', ['-o', 'remount,size=32m', disk]);
     await finishLoad(place);

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { ServerState } from '../../src/target/postgres/catalog/server.ts';
 import { findUnsupported, recognizeFamily } from '../../src/target/postgres/plan/family.ts';
-import { estimateIndexCost, forecastHnswMemory } from '../../src/target/postgres/plan/index-cost.ts';
+import { estimateHnswSeconds, estimateIndexCost, forecastHnswMemory } from '../../src/target/postgres/plan/index-cost.ts';
 import { isBelow } from '../../src/target/postgres/plan/vector.ts';
 
 describe('the cost of indexes', () => {
@@ -35,6 +35,16 @@ describe('the cost of indexes', () => {
       },
     );
     fc.assert(check, { verbose: true });
+  });
+
+  it('the build over short vectors is forecast within a factor of two of what was measured', () => {
+    for (const [rows, dimensions, seconds] of [
+      [60_000, 32, 5.4],
+      [240_000, 8, 30],
+    ] as const) {
+      const forecast = estimateHnswSeconds(rows, dimensions, 2);
+      assert.ok(forecast > seconds / 2 && forecast < seconds * 2, `${String(rows)} × ${String(dimensions)}: ${String(forecast)} s`);
+    }
   });
 
   it('the memory of a graph agrees with what users measured', () => {

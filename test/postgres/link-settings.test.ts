@@ -100,6 +100,13 @@ describe('settings of a connection', () => {
     assert.throws(() => read('postgres://h:http/db'));
   });
 
+  it('tcp_user_timeout is in milliseconds, and has bounds; 0 is the default, as for libpq', () => {
+    const silence = (text: string): number => read(`postgres://h/db?tcp_user_timeout=${text}`).silenceMs;
+    assert.deepEqual([silence('2000'), silence('0'), silence('1'), silence('99999999')], [2000, 60_000, 500, 600_000]);
+    assert.equal(read('postgres://h/db').silenceMs, 60_000);
+    assert.throws(() => silence('soon'));
+  });
+
   it('sslmode and its files are kept to, and a mode that verifies needs something to verify with', async () => {
     const { listTlsWays } = await import('../../src/target/postgres/connect/tls.ts');
     const ways = (url: string): readonly unknown[] => {
@@ -115,7 +122,7 @@ describe('settings of a connection', () => {
     assert.deepEqual(ways('postgres://h/db?sslmode=disable'), ['plain']);
     assert.deepEqual(ways('postgres://h/db?sslmode=require'), ['encrypted']);
     assert.deepEqual(ways('postgres://h/db?sslrootcert=system'), ['verified']);
-    assert.deepEqual(ways('postgres:///db?host=/tmp&sslmode=require'), ['plain']);
+    assert.deepEqual(ways('postgres:///db?host=/var/run/postgresql&sslmode=require'), ['plain']);
     assert.throws(() => ways('postgres://h/db?sslmode=verify-full'));
     assert.throws(() => ways('postgres://h/db?sslmode=maybe'));
   });
@@ -145,7 +152,7 @@ describe('~/.pgpass', () => {
 });
 
 describe('errors of the server', () => {
-  const error = (sqlState: string, fields: Partial<PgError['fields']> = {}, message = 'value "private" is bad'): PgError =>
+  const error = (sqlState: string, fields: Partial<PgError['fields']> = {}, message = 'value "hidden" is bad'): PgError =>
     new PgError(message, { sqlState, severity: 'ERROR', ...fields });
 
   it('only what is about a row becomes a refusal', () => {
@@ -158,10 +165,10 @@ describe('errors of the server', () => {
   });
 
   it('no text of ours holds values of a row', () => {
-    const fields = { detail: 'Key (id)=(private)', where: 'COPY t, line 3, column v: "private"', constraint: 't_pkey' };
+    const fields = { detail: 'Key (id)=(hidden)', where: 'COPY t, line 3, column v: "hidden"', constraint: 't_pkey' };
     for (const sqlState of ['22P02', '23505', 'P0001', '54000', '44000']) {
-      assert.doesNotMatch(JSON.stringify(toRefusal(error(sqlState, fields))), /private/u);
-      assert.doesNotMatch(toSluiceError(error(sqlState, fields), 'h:1/db').message, /private/u);
+      assert.doesNotMatch(JSON.stringify(toRefusal(error(sqlState, fields))), /hidden/u);
+      assert.doesNotMatch(toSluiceError(error(sqlState, fields), 'h:1/db').message, /hidden/u);
     }
     assert.match(toRefusal(error('23505', fields))?.message ?? '', /23505.*t_pkey/u);
     assert.equal(toRefusal(error('22P02', fields))?.column, 'v');

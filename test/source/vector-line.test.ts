@@ -20,10 +20,9 @@ async function readAll(lines: readonly string[], wanted: readonly Column[]): Pro
   const source = await openSource([Buffer.from(lines.join('\n'))], { format: 'jsonl' });
   const builder = createBatchBuilder(wanted);
   const rejects: Reject[] = [];
-  for await (const { shard } of [{ shard: { ordinal: 0, file: 0, start: 0, head: '', tail: '' } }]) {
-    for await (const records of source.read(shard, { offset: 0, row: 0, line: 0 }, { columns: wanted })) {
-      rejects.push(...records.rejects, ...builder.add(records));
-    }
+  const shard = { ordinal: 0, file: 0, start: 0, head: '', tail: '' };
+  for await (const records of source.read(shard, { offset: 0, row: 0, line: 0 }, { columns: wanted })) {
+    rejects.push(...records.rejects, ...builder.add(records));
   }
   await source.close();
   return { batch: builder.take(), rejects };

@@ -34,7 +34,7 @@ export interface ServerFacts {
 
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Without an answer for this long the link counts as lost; the driver's default where undefined, 0 for no limit. */
+  /** Without an answer for this long the link counts as lost, 0 for no limit; undefined: as soon as the server, asked after a silence, is not at work for it. */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -1,4 +1,5 @@
 /** Finds all staged rows that constraints of the table refuse, one question a constraint instead of one failed statement a row. What can't be asked is left to the caller's halving. */
+import { writeHasAltering } from '../catalog/altering-triggers.ts';
 import { quoteIdentifier } from '../../sql-text.ts';
 import { keepRows, readRunOptions, undoRows } from './transaction.ts';
 import { toRefusal } from '../errors.ts';
@@ -33,12 +34,12 @@ const rulesSql = `SELECT json_agg(r ORDER BY r.kind, r.name)::text AS rules FROM
     CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS expression,
     CASE k.contype WHEN 'f' THEN k.confrelid::regclass::text END AS parent, ${namesSql('k.confrelid', 'k.confkey')} AS "parentColumns",
     k.confrelid = k.conrelid AS "isOwnParent", k.confmatchtype = 'f' AS "isStrictAboutNulls"
-  FROM pg_constraint k WHERE k.conrelid = to_regclass($1) AND (k.contype = 'c' OR (k.contype = 'f' AND k.conparentid = 0))
+  FROM pg_constraint k WHERE k.conrelid = to_regclass($1) AND (k.contype = 'c' OR (k.contype = 'f' AND k.conparentid = 0)) AND NOT ${writeHasAltering('k.conrelid')}
   UNION ALL
   SELECT 'u', c.relname, ${namesSql('i.indrelid', '(i.indkey::int2[])[0:i.indnkeyatts - 1]')}, NULL, NULL, NULL, false,
     coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false)
   FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-  WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
+  WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT ${writeHasAltering('i.indrelid')}
 ) r`;
 
 const sqlStates: Readonly<Record<Rule['kind'], string>> = { c: '23514', f: '23503', u: '23505' };
@@ -65,15 +66,15 @@ export async function dropViolators(stage: Stage, { names, asksUnique, refuse }:
   for (let generation = 0; generation < maxGenerations && asked.length > 0; generation++) {
     const before = dropped.size;
     // What is refused for itself goes first, for every rule: it is in nobody's way then.
-    for (const isRepeat of [false, true]) {
-      for (const rule of asked) {
-        const violation = isRepeat ? writeRepeat(stage, rule) : writeViolation(stage, rule);
-        if (violation === undefined) continue;
-        const refusal = readRefusal(rule);
-        for (const row of await dropWhere(stage, violation)) {
-          dropped.add(row);
-          refuse(row, refusal, isRepeat);
-        }
+    const questions = [
+      ...asked.map((rule) => ({ rule, violation: writeViolation(stage, rule), isRepeat: false })),
+      ...asked.filter(({ kind }) => kind === 'u').map((rule) => ({ rule, violation: writeRepeat(stage, rule), isRepeat: true })),
+    ];
+    for (const { rule, violation, isRepeat } of questions) {
+      const refusal = readRefusal(rule);
+      for (const row of await dropWhere(stage, violation)) {
+        dropped.add(row);
+        refuse(row, refusal, isRepeat);
       }
     }
     asked = dropped.size === before ? [] : rules.filter(({ isOwnParent }) => isOwnParent);
@@ -141,8 +142,7 @@ function writeTaken({ sending: { writer } }: Stage, { columns, isStrictAboutNull
 }
 
 /** The condition that an earlier staged row has the same key. */
-function writeRepeat({ table }: Stage, { kind, columns, isStrictAboutNulls }: Rule): string | undefined {
-  if (kind !== 'u') return undefined;
+function writeRepeat({ table }: Stage, { columns, isStrictAboutNulls }: Rule): string {
   const names = columns.map(quoteIdentifier);
   const isSet = isStrictAboutNulls ? 'true' : names.map((name) => `${name} IS NOT NULL`).join(' AND ');
   const places = `SELECT ${ordinal} AS row, row_number() OVER (PARTITION BY ${names.join(', ')} ORDER BY ${ordinal}) AS place FROM ${table} WHERE ${isSet}`;

@@ -5,6 +5,7 @@ import { LinkLostError } from '../../link.ts';
 import { readConnectionSettings, type ConnectionSettings, type SessionKind } from './settings.ts';
 import { describeSocketError, isSocketError, toSluiceError } from '../errors.ts';
 import { connectClient, findPassword, formatSettings, placeOf, unanswered, type Way } from './host-client.ts';
+import type { Activity } from './exchange.ts';
 import type { Host } from './host-list.ts';
 import { PgError, type PgLink } from '../link.ts';
 import { checkBackend, greetServer, isPoolerAddress, type Greeting } from './server-facts.ts';
@@ -132,21 +133,21 @@ function createSession(client: WireClient, way: Way): Session {
     place: placeOf(host, settings),
     silenceMs: settings.silenceMs,
     cancel: async () => (cancelTarget === undefined ? undefined : cancelStatement(cancelTarget)),
-    isWorking: () =>
-      session.isDirect && processID !== null ? inquire(session, { ...way, signal: undefined }, processID) : Promise.resolve(false),
+    inquire: () =>
+      session.isDirect && processID !== null ? inquire(session, { ...way, signal: undefined }, processID) : Promise.resolve('unknown'),
   });
   return session;
 }
 
-/** Over a connection of its own. Whatever goes wrong means no. */
-async function inquire({ openedMs }: Session, way: Way, processId: number): Promise<boolean> {
+/** Over a connection of its own; whatever goes wrong means that nothing is known. */
+async function inquire({ openedMs }: Session, way: Way, processId: number): Promise<Activity> {
   let asking: Session | undefined;
   try {
     const { client } = await connectClient(way);
     asking = createSession(client, way);
     return await checkBackend(asking, { processId, ageMs: performance.now() - openedMs }, way.settings.connectTimeoutMs);
   } catch (error) {
-    if (error instanceof Error) return false;
+    if (error instanceof Error) return 'unknown';
     throw error;
   } finally {
     await asking?.close();

@@ -28,6 +28,9 @@ export interface ExchangeHandlers<Result> {
   finish(tag: string): Result;
 }
 
+/** What the server says of a session: at work; gone, or at rest and ended now; or nothing, as it could not be asked. */
+export type Activity = 'working' | 'ended' | 'unknown';
+
 /** What an exchange needs of the session that it runs on. */
 export interface ExchangeHost {
   readonly place: string;
@@ -35,8 +38,8 @@ export interface ExchangeHost {
   readonly silenceMs: number;
   /** Sends a CancelRequest over a connection of its own; bounded, never throws. */
   readonly cancel: () => Promise<void>;
-  /** Asks over a connection of its own whether the server is at work for this session, and has the server end the session if not; bounded, never throws. */
-  readonly isWorking: () => Promise<boolean>;
+  /** Asks over a connection of its own what the server does for this session, and has it end the session where it does nothing; bounded, never throws. */
+  readonly inquire: () => Promise<Activity>;
   /** The link is gone, for this reason. */
   lose(reason: Error): void;
   /** The exchange has settled, the next one may begin. */
@@ -60,6 +63,8 @@ export class Exchange<Result> implements Submittable {
   #isPaused = false;
   #isProbing = false;
   #lastProgressMs = performance.now();
+  /** The last progress, or the server's word that it is at work. */
+  #lastSignMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
   #cancelTimer: NodeJS.Timeout | undefined;
   /** A CancelRequest on its way. Until it has arrived this exchange doesn't settle, else it would hit the next statement. */
@@ -92,6 +97,7 @@ export class Exchange<Result> implements Submittable {
   /** Something moved on the wire. */
   noteProgress(): void {
     this.#lastProgressMs = performance.now();
+    this.#lastSignMs = this.#lastProgressMs;
   }
 
   /** While we do not read, silence is ours. */
@@ -230,38 +236,46 @@ export class Exchange<Result> implements Submittable {
     return this.#serverError !== undefined || this.#ownError !== undefined || this.#isCancelled;
   }
 
+  /** After so long without progress it is over, whatever the server says; 0 for no limit. */
   get #limitMs(): number {
-    if (this.#isEnding) return restTimeoutMs;
-    return this.#options.timeoutMs ?? this.#session.silenceMs;
+    return this.#isEnding ? restTimeoutMs : (this.#options.timeoutMs ?? 0);
   }
 
+  /** After so long without a sign the server is asked; 0 for never. */
+  get #silenceMs(): number {
+    return this.#isEnding || this.#options.timeoutMs === 0 ? 0 : this.#session.silenceMs;
+  }
+
+  /** Without limits they are looked at again now and then: an error brings one. */
   #watch(): void {
     clearTimeout(this.#timer);
-    const limitMs = this.#limitMs;
-    // Without a limit the deadline is looked at again now and then: an error brings one.
-    const leftMs = limitMs === 0 ? restTimeoutMs : Math.max(1, this.#lastProgressMs + limitMs - performance.now());
-    this.#timer = setTimeout(() => void this.#check(), Math.min(leftMs, restTimeoutMs));
+    const ends = [this.#limitMs && this.#lastProgressMs + this.#limitMs, this.#silenceMs && this.#lastSignMs + this.#silenceMs];
+    const leftMs = Math.min(restTimeoutMs, ...ends.filter((end) => end !== 0).map((end) => end - performance.now()));
+    this.#timer = setTimeout(() => void this.#check(), Math.max(1, leftMs));
   }
 
   async #check(): Promise<void> {
-    const limitMs = this.#limitMs;
     if (this.#isPaused) this.noteProgress();
-    const isOver = limitMs !== 0 && performance.now() - this.#lastProgressMs >= limitMs;
-    if (isOver && !this.#isProbing && !(await this.#isAtWork())) {
-      if (this.#isSettled) return;
-      return this.#session.lose(new Error(`no answer for ${Math.round(limitMs / 1000)} s`));
+    const [limitMs, silenceMs] = [this.#limitMs, this.#silenceMs];
+    if (limitMs !== 0 && performance.now() - this.#lastProgressMs >= limitMs) return this.#giveUp(limitMs);
+    if (silenceMs !== 0 && !this.#isProbing && performance.now() - this.#lastSignMs >= silenceMs && (await this.#isGone())) {
+      if (!this.#isSettled) this.#giveUp(silenceMs);
+      return;
     }
     if (!this.#isSettled) this.#watch();
   }
 
-  /** Only the driver's own default is stretched: a server that says that it is at work is slow, not gone. */
-  async #isAtWork(): Promise<boolean> {
-    if (this.#options.timeoutMs !== undefined || this.#isEnding) return false;
+  #giveUp(afterMs: number): void {
+    this.#session.lose(new Error(`no answer for ${String(Math.round(afterMs / 100) / 10)} s`));
+  }
+
+  /** A server that says that it is at work is slow, not gone. One that can't be asked is waited for where the statement has a limit of its own. */
+  async #isGone(): Promise<boolean> {
     this.#isProbing = true;
-    const isWorking = await this.#session.isWorking();
+    const activity = await this.#session.inquire();
     this.#isProbing = false;
-    if (isWorking) this.noteProgress();
-    return isWorking;
+    this.#lastSignMs = performance.now();
+    return activity === 'ended' || (activity === 'unknown' && this.#options.timeoutMs === undefined && !this.#isEnding);
   }
 
   #describeCancel(cause: Error): SluiceError {

@@ -1,5 +1,6 @@
 /** What the server is, asked once when a connection is opened; and how a pooler in between is told from it. */
 import type { ServerFacts } from '../link.ts';
+import type { Activity } from './exchange.ts';
 import type { Session } from './session.ts';
 import { runBound } from './statement.ts';
 
@@ -58,13 +59,14 @@ export function isPoolerAddress(host: { readonly name: string; readonly port: nu
 }
 
 /**
- * Whether the server says that it is at work for a session: running, and not waiting for us to send or to read. If not, the session is ended there: it would hold the
+ * Whether the server is at work for a session: running, and not waiting for us to send or to read. If not, the session is ended there: it would hold the
  * locks of its transaction until the system notices that nobody is there. A process of our role that has the number and is no younger than our session can be no other.
  */
 const checkSql = `WITH found AS (
-  SELECT pid, coalesce(state = 'active', false) AND wait_event_type IS DISTINCT FROM 'Client' AS working FROM pg_catalog.pg_stat_activity
-  WHERE pid = $1 AND usename = session_user AND backend_start <= pg_catalog.clock_timestamp() - $2 * interval '1 ms')
-SELECT working, CASE WHEN NOT working THEN pg_catalog.pg_terminate_backend(pid) END AS is_ended FROM found`;
+  SELECT pid, coalesce(state = 'active', false) AND wait_event_type IS DISTINCT FROM 'Client' AS working,
+    usename = session_user AND backend_start <= pg_catalog.clock_timestamp() - $2 * interval '1 ms' AS is_ours
+  FROM pg_catalog.pg_stat_activity WHERE pid = $1)
+SELECT working, CASE WHEN is_ours AND NOT working THEN pg_catalog.pg_terminate_backend(pid) END AS is_ended FROM found`;
 
 export interface Backend {
   readonly processId: number;
@@ -73,9 +75,9 @@ export interface Backend {
 }
 
 /** See {@link checkSql}. */
-export async function checkBackend(session: Session, { processId, ageMs }: Backend, timeoutMs: number): Promise<boolean> {
+export async function checkBackend(session: Session, { processId, ageMs }: Backend, timeoutMs: number): Promise<Activity> {
   const int4 = { typeOid: 23, isBinary: false, bytes: Buffer.from(String(processId)) };
   const float8 = { typeOid: 701, isBinary: false, bytes: Buffer.from(String(ageMs)) };
   const { rows } = await runBound(session, { sql: checkSql, values: [int4, float8], extensionTypes: new Map() }, { timeoutMs });
-  return rows[0]?.['working'] === true;
+  return rows[0]?.['working'] === true ? 'working' : 'ended';
 }

@@ -17,7 +17,7 @@ export class Session implements ExchangeHost {
   readonly place: string;
   readonly silenceMs: number;
   readonly cancel: () => Promise<void>;
-  readonly isWorking: () => Promise<boolean>;
+  readonly inquire: ExchangeHost['inquire'];
   /** The process named at the login is the server's own: only then can the server be asked about it. The numbers that a pooler gives are its own. */
   isDirect = false;
   /** As the last ReadyForQuery said: idle, in a transaction, in a failed one. */
@@ -26,12 +26,12 @@ export class Session implements ExchangeHost {
   #active: Pick<Exchange<unknown>, 'rest' | 'lose'> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(client: WireClient, sides: Pick<ExchangeHost, 'place' | 'silenceMs' | 'cancel' | 'isWorking'>) {
+  constructor(client: WireClient, sides: Pick<ExchangeHost, 'place' | 'silenceMs' | 'cancel' | 'inquire'>) {
     this.client = client;
     this.place = sides.place;
     this.silenceMs = sides.silenceMs;
     this.cancel = sides.cancel;
-    this.isWorking = sides.isWorking;
+    this.inquire = sides.inquire;
     client.on('error', (error: Error) => this.lose(error));
     client.connection.on('end', () => this.lose(new Error('the server closed the connection')));
     client.connection.on('readyForQuery', (message: { readonly status: 'I' | 'T' | 'E' }) => this.#rest(message.status));

@@ -5,8 +5,8 @@ import type { FinishingLoad } from './finishing-load.ts';
 import { queryStatement, runStatement } from '../ledger.ts';
 import type { PgLink } from '../link.ts';
 import { publishMove } from './move.ts';
+import { isMarkedPublished, unlessPublished } from './publication.ts';
 import { isIndexDdl } from './prepare.ts';
-import { quoteTable } from '../qualified-name.ts';
 import { restoreIndex, type Recorded, type Restoring } from './restore-index.ts';
 import { readSettings } from '../settings.ts';
 import { publishSwap } from './swap.ts';
@@ -16,16 +16,14 @@ import { publishSwap } from './swap.ts';
  * @throws DuplicateKeysError, SLUICE_CANCELLED, SLUICE_TARGET_LOCKED, SLUICE_TARGET_FAILED with the old table still in place
  */
 export async function finishLoad(link: PgLink, load: FinishingLoad): Promise<readonly Decision[]> {
-  const decisions = [...(await restoreAll(link, load))];
-  if (!load.options.isComplete) return decisions;
-  const { publish } = readSettings(load.plan);
-  if (publish === 'swap') {
-    decisions.push(...(await publishSwap(link, load)));
-    // Foreign keys that came over are checked without a lock that keeps readers out.
-    decisions.push(...(await restoreAll(link, load)));
-  }
-  if (publish === 'move') decisions.push(...(await publishMove(link, load)));
-  return decisions;
+  if (!load.options.isComplete || readSettings(load.plan).publish === 'rows') return restoreAll(link, load);
+  return unlessPublished(link, load, async () => [...(await restoreAll(link, load)), ...(await publish(link, load))]);
+}
+
+async function publish(link: PgLink, load: FinishingLoad): Promise<readonly Decision[]> {
+  if (readSettings(load.plan).publish === 'move') return publishMove(link, load);
+  // Foreign keys that came over are checked after the swap, without a lock that keeps readers out.
+  return [...(await publishSwap(link, load)), ...(await restoreAll(link, load))];
 }
 
 /** Every recorded entry of the load, in the order of the plan. */
@@ -59,7 +57,7 @@ async function restoreOne(
       why: 'the table is new and the load not complete; a resume makes it at the end',
     };
   }
-  if (await isPublished(link, plan, recorded)) {
+  if (await isPublished(link, restoring, recorded)) {
     await runStatement(link, forgetIndex(id, recorded.name));
     return { what: 'index kept', choice: recorded.name, why: 'the table it belongs to is published already' };
   }
@@ -72,14 +70,10 @@ function wasNeverThere({ deferredIndexes }: TablePlan, { name }: Recorded): bool
   return planned !== undefined && planned.drop === undefined && !isIndexDdl(planned.ddl);
 }
 
-/** Of `swap`: the table aside is gone because it stands in the other's place, with all that was recorded for it before. */
-async function isPublished(link: PgLink, plan: TablePlan, { name }: Recorded): Promise<boolean> {
+/** Of `swap`: the table aside stands in the other's place, with all that was recorded for it before. */
+async function isPublished(link: PgLink, { id, plan }: Restoring, { name }: Recorded): Promise<boolean> {
   if (readSettings(plan).publish !== 'swap' || !plan.deferredIndexes.some((index) => index.name === name)) return false;
-  const { rows } = await link.query('SELECT to_regclass($1::text) IS NULL AND to_regclass($2::text) IS NOT NULL AS published', [
-    quoteTable(plan.writesTo),
-    quoteTable(plan.table),
-  ]);
-  return rows[0]?.['published'] === true;
+  return isMarkedPublished(link, id);
 }
 
 async function listRecorded(link: PgLink, load: string, { deferredIndexes }: TablePlan): Promise<readonly Recorded[]> {

@@ -4,6 +4,7 @@ import type { Decision, RejectKeeping } from '../../driver.ts';
 import { quoteIdentifier, quoteList } from '../../sql-text.ts';
 import { toRefusal } from '../errors.ts';
 import { findGuilty } from './bisect.ts';
+import { markPublished, tellPublished } from './publication.ts';
 import { defaultLockTimeoutMs, transactLocking } from './lock.ts';
 import {
   addShares,
@@ -43,13 +44,14 @@ export async function publishMove(link: PgLink, load: FinishingLoad): Promise<re
   };
   return transactLocking(link, wait, async () => {
     const { rows } = await link.query('SELECT to_regclass($1::text) IS NOT NULL AS waits', [quoteTable(plan.writesTo)]);
-    if (rows[0]?.['waits'] !== true) return [{ what: 'table', choice: plan.table, why: 'the load is published already' }];
+    if (rows[0]?.['waits'] !== true) return [await tellPublished(link, load)];
     const moving = await begin(link, load);
     await link.script(`LOCK TABLE ${moving.staging} IN ACCESS EXCLUSIVE MODE`);
     const moved = await moveAll(moving);
     checkRejects(moving, load);
     await writeCounts(moving);
     await link.script(`DROP TABLE ${moving.staging}`);
+    await markPublished(link, load.id);
     return describe(moving, plan.table, moved);
   });
 }

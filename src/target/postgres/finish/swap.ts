@@ -5,6 +5,7 @@ import type { Decision } from '../../driver.ts';
 import { quoteIdentifier } from '../../sql-text.ts';
 import type { FinishingLoad } from './finishing-load.ts';
 import { transactLocking } from './lock.ts';
+import { markPublished, tellPublished } from './publication.ts';
 import { runStatement } from '../ledger.ts';
 import type { PgLink } from '../link.ts';
 import { parseQualifiedName, quoteTable } from '../qualified-name.ts';
@@ -23,7 +24,7 @@ const maxRounds = 5;
  */
 export async function publishSwap(link: PgLink, load: FinishingLoad): Promise<readonly Decision[]> {
   const tables = await findTables(link, load);
-  if (tables === undefined) return [{ what: 'table', choice: load.plan.table, why: 'it is published already' }];
+  if (tables === undefined) return [await tellPublished(link, load)];
   if (tables.oldOid === '') return publishNew(link, load, tables);
   await checkObstacles(link, load);
   await checkColumns(link, load.plan, tables);
@@ -57,8 +58,8 @@ function describeBuild({ id, plan, options, lockTimeoutMs, openSecond }: Finishi
   };
 }
 
-/** `oldOid` is empty for a table that does not exist yet; undefined: the new table has its name already. */
-async function findTables(link: PgLink, { plan, id }: FinishingLoad): Promise<SwapTables | undefined> {
+/** `oldOid` is empty for a table that does not exist yet; undefined: no new table waits. */
+async function findTables(link: PgLink, { plan }: FinishingLoad): Promise<SwapTables | undefined> {
   const { rows } = await link.query(
     `SELECT c.oid::text AS new_oid, quote_ident(n.nspname) AS schema, CASE WHEN c.oid IS NOT NULL THEN format('%I.%I', n.nspname, c.relname) END AS new_name, to_regclass($2::text)::oid::text AS old_oid
 FROM (SELECT to_regclass($1::text) AS oid) found LEFT JOIN pg_class c ON c.oid = found.oid LEFT JOIN pg_namespace n ON n.oid = c.relnamespace`,
@@ -66,16 +67,7 @@ FROM (SELECT to_regclass($1::text) AS oid) found LEFT JOIN pg_class c ON c.oid =
   );
   const row = rows[0];
   const oldOid = row?.['old_oid'] ?? null;
-  if (row === undefined || row['new_oid'] === null) {
-    if (oldOid !== null) return undefined;
-    throw new SluiceError(
-      'SLUICE_TABLE_UNKNOWN',
-      `Both ${plan.table} and ${plan.writesTo}, which was to take its place, are gone from ${link.place}.`,
-      {
-        hint: `Load again with --again; the rows of load ${id} went with them.`,
-      },
-    );
-  }
+  if (row === undefined || row['new_oid'] === null) return undefined;
   const schema = String(row['schema']);
   const name = quoteIdentifier(parseQualifiedName(plan.table).name);
   return {
@@ -90,7 +82,10 @@ FROM (SELECT to_regclass($1::text) AS oid) found LEFT JOIN pg_class c ON c.oid =
 
 async function publishNew(link: PgLink, load: FinishingLoad, tables: SwapTables): Promise<readonly Decision[]> {
   await analyze(link, load, tables);
-  await transactLocking(link, waitFor(load), () => link.script(`ALTER TABLE ${tables.newName} RENAME TO ${tables.name}`));
+  await transactLocking(link, waitFor(load), async () => {
+    await link.script(`ALTER TABLE ${tables.newName} RENAME TO ${tables.name}`);
+    await markPublished(link, load.id);
+  });
   return [{ what: 'table published', choice: load.plan.table, why: 'all its rows became visible with its name' }];
 }
 
@@ -132,6 +127,7 @@ async function swap(link: PgLink, load: FinishingLoad, tables: SwapTables): Prom
     for (const { label, validate } of carried.references) {
       if (validate !== undefined) await runStatement(link, recordIndex(load.id, { name: label, ddl: validate }));
     }
+    await markPublished(link, load.id);
     return { what: 'table published', choice: load.plan.table, why: describeCarried(carried) };
   });
 }
