@@ -105,16 +105,20 @@ interface Track {
  */
 function createTracks(request: LaneRequest, shared: Omit<Lane, 'turn' | 'builder'>): readonly [Track, ...Track[]] {
   const gate = createGate();
-  if (request.plan.turns !== 'free' || request.plan.lanes > 1)
-    return [createTrack(shared, request.plan, (place) => request.turns.at(place))];
-  // Both tracks are on this thread: one that reads has to let the other's connection send.
-  const breathing = { ...shared, breathe: shared.breathe ?? yieldThread };
+  const isFree = request.plan.turns === 'free';
+  const hasCompany = shared.breathe !== undefined || request.plan.lanes === 1;
+  // What else is on this thread has a connection that wants to send.
+  const breathing = isFree && hasCompany ? { ...shared, breathe: yieldThread } : shared;
+  if (!isFree || request.plan.lanes > 1) return [createTrack(breathing, request.plan, (place) => request.turns.at(place))];
   const guard = (place: number): Turn => gate.guard(request.turns.at(place));
   return [createTrack(breathing, request.plan, guard), createTrack(breathing, request.plan, guard)];
 }
 
+/** Turns of the event loop between two stretches: in each the other connection sends a piece, and checking a stretch takes as long as the server needs for several. */
+const turnsPerStretch = 4;
+
 async function yieldThread(): Promise<void> {
-  await turnEventLoop();
+  for (let turn = 0; turn < turnsPerStretch; turn++) await turnEventLoop();
 }
 
 function createTrack(shared: Omit<Lane, 'turn' | 'builder'>, plan: RunPlan, turnAt: (place: number) => Turn): Track {
