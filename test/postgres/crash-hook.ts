@@ -1,6 +1,8 @@
 /** Preloaded into a process: counts what it sends to PostgreSQL by its text, and kills or interrupts it at a chosen message. Nothing of the process knows of it. */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { threadId } from 'node:worker_threads';
 import type { Moment } from '../faults/kill-hook.ts';
 
@@ -32,9 +34,22 @@ function nameMessage(bytes: Uint8Array): string | undefined {
   return `${kind.name} ${short.slice(0, 60)}`;
 }
 
+/** Of the threads of a process, which each count for themselves, the first presses Ctrl-C: a second one would end the load at once. */
+const pressed = path.join(tmpdir(), `sluice-test-pressed-${String(process.pid)}`);
+
 function strike(): void {
-  if (signal === 'SIGINT') process.kill(process.pid, signal);
-  else die();
+  if (signal !== 'SIGINT') die();
+  else if (isFirst()) process.kill(process.pid, signal);
+}
+
+function isFirst(): boolean {
+  try {
+    mkdirSync(pressed);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 function die(): never {
@@ -59,5 +74,6 @@ Reflect.set(Socket.prototype, 'write', function (this: Socket, ...parameters: re
 });
 
 process.on('exit', () => {
+  if (threadId === 0) rmSync(pressed, { recursive: true, force: true });
   if (traceFile !== undefined) appendFileSync(traceFile, `${JSON.stringify({ thread: threadId, counts: [...counts] })}\n`);
 });

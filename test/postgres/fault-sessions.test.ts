@@ -73,7 +73,8 @@ const faults: readonly Fault[] = [
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice%'`,
       );
     },
-    ends: ['SLUICE_LINK_LOST'],
+    // Terminated while it was connecting again, a session finds no server that can be used.
+    ends: ['SLUICE_LINK_LOST', 'SLUICE_TARGET_UNREACHABLE'],
   },
   {
     name: 'a cancelled statement refuses no row: the load stops and is resumed',

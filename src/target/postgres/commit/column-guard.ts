@@ -43,14 +43,18 @@ async function readTraits(link: PgLink, plan: TablePlan): Promise<string> {
   return String(rows[0]?.['traits']);
 }
 
-/** Reads what the columns are now; `columns` must have been read just before. @throws SLUICE_TARGET_FAILED when a type is not the one that the load began with */
-export async function openGuard(link: PgLink, plan: TablePlan, columns: readonly WireColumn[]): Promise<ColumnGuard> {
-  const { columnTypes } = readSettings(plan);
-  if (columnTypes !== undefined) refuseChanged(link, plan, listChanges(JSON.parse(columnTypes) as TypeNames, columns));
+/** Reads what the columns are now. Before their types are read: a change between the two then stops the first batch, where the other way round it would be taken for what was there. */
+export async function openGuard(link: PgLink, plan: TablePlan): Promise<ColumnGuard> {
   // EXPLAIN takes the lock when it reads the statement, and needs the right to INSERT alone: LOCK TABLE wants it on the whole table, and not every relative has it.
   const names = plan.columns.map(({ name }) => name);
   const lock = `EXPLAIN (COSTS OFF) INSERT INTO ${quoteTable(plan.writesTo)} (${quoteList(names)}) VALUES (${names.map(() => 'DEFAULT').join(', ')})`;
   return { lock, traits: await readTraits(link, plan) };
+}
+
+/** Compares types with those that the load began with. @throws SLUICE_TARGET_FAILED for the first that is another */
+export function checkPlannedTypes(link: PgLink, plan: TablePlan, columns: readonly WireColumn[]): void {
+  const { columnTypes } = readSettings(plan);
+  if (columnTypes !== undefined) refuseChanged(link, plan, listChanges(JSON.parse(columnTypes) as TypeNames, columns));
 }
 
 /** The mark, which changes no row when the columns are no longer the same. It rides on a statement that is sent anyway, after the lock: 0.3 ms in all, and no round trip. */

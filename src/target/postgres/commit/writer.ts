@@ -1,5 +1,5 @@
 /** What a connection needs to commit batches of one load into one table; read once, as it costs questions to the catalogs. */
-import { openGuard, type ColumnGuard } from './column-guard.ts';
+import { checkPlannedTypes, openGuard, type ColumnGuard } from './column-guard.ts';
 import { readSessionLimits } from './session-limits.ts';
 import { SluiceError } from '../../../errors.ts';
 import { quoteList } from '../../sql-text.ts';
@@ -64,11 +64,12 @@ FROM pg_class c WHERE c.oid = to_regclass($1)`;
 export async function openWriter(link: PgLink, plan: TablePlan, keeping: RejectKeeping): Promise<TableWriter> {
   const settings = readSettings(plan);
   const table = quoteTable(plan.writesTo);
+  const guard = await openGuard(link, plan);
   const columns = await readWireColumns(link, plan.writesTo, plan.columns);
   const { rows } = await link.query(traitsSql, [table], { timeoutMs: catalogTimeoutMs });
   const traits = rows[0] ?? {};
   if (settings.way === 'insert') refuseUnsendable(plan, columns);
-  const guard = await openGuard(link, plan, columns);
+  checkPlannedTypes(link, plan, columns);
   const limits = await readSessionLimits(link);
   return {
     link,
