@@ -40,7 +40,7 @@ async function collectRows(session: Session, keys: readonly (readonly Scalar[])[
       if (others !== undefined) refused.push({ shard: shard.ordinal, batch: others });
     }
   }
-  return { kept, refused };
+  return { kept, refused, keeping: run.keeping };
 }
 
 interface Search {

@@ -32,6 +32,7 @@ async function finish(session: Session, meter: ProgressMeter, end: ShardsEnd): P
   const { read, rejected } = await readCounts(session);
   return connection.finish(load, run.table, {
     isComplete: end === 'done',
+    keeping: run.keeping,
     signal: end === 'done' ? signal : undefined,
     onProgress: ({ index, done, total }) => meter.observe({ kind: 'indexed', index, done, total }, performance.now()),
     mayReject: (count) => !isOverLimit(session, { read, rejected: rejected + count }),

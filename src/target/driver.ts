@@ -215,6 +215,8 @@ export interface CommitOptions {
 
 /** The end of a load's last session. */
 export interface FinishOptions {
+  /** Of rows that are refused only now; whole, up to 64 KiB, by default. */
+  readonly keeping?: RejectKeeping | undefined;
   /** Every shard is done; false: the load goes on later, and only what was put off comes back. */
   readonly isComplete: boolean;
   /** Told of each index that is being made. */
@@ -231,6 +233,7 @@ export interface DuplicateRepair {
   readonly kept: readonly Batch[];
   /** The others, by shard. */
   readonly refused: readonly { readonly shard: number; readonly batch: Batch }[];
+  readonly keeping: RejectKeeping;
 }
 
 /** How many lanes a target can take now, and why. */

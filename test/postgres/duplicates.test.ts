@@ -9,7 +9,7 @@ import type { LoadOptions, LoadReport } from '../../src/load/options.ts';
 import { resume } from '../../src/load/resume.ts';
 import { connect } from '../../src/target/registry.ts';
 import { verify } from '../../src/verify/verify.ts';
-import { createDatabase, serverUrl, skipReason } from './server.ts';
+import { createDatabase, runSql, serverUrl, skipReason } from './server.ts';
 
 const rowCount = 60_000;
 /** Row by ordinal: the key that it repeats. Far apart, so that they lie in different shards and batches. */
@@ -85,6 +85,22 @@ describe('keys that were put off', { skip: serverUrl === undefined ? skipReason 
       assert.equal((await verify({ in: url, table: 'people' })).isOk, true);
     });
   });
+
+  for (const isAtomic of [false, true]) {
+    it(`no copy of a row refused at the end is kept where none may be, ${isAtomic ? 'moved' : 'put off'}`, async () => {
+      const database = await createDatabase();
+      try {
+        if (isAtomic)
+          await runSql(database.url, 'CREATE TABLE people (id bigint PRIMARY KEY, name text, age bigint)', 'INSERT INTO people VALUES (7)');
+        const target = isAtomic ? { isAtomic } : ({ indexes: 'rebuild' } as const);
+        const report = await load({ from: file, to: database.url, table: 'people', key: ['id'], rejectsWithoutRows: true, target });
+        assert.equal(report.counts.rejected, isAtomic ? 4 : 3);
+        assert.deepEqual(await readAll(database.url, 'SELECT count(raw) FROM sluice_rejects'), [[0]]);
+      } finally {
+        await database.dispose();
+      }
+    });
+  }
 
   it('an atomic load above the reject limit shows nothing', async () => {
     await withLoad({ maxRejects: 2, target: { indexes: 'rebuild', isAtomic: true } }, async (url, report) => {

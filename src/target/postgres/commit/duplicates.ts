@@ -1,7 +1,7 @@
 /** Settles rows with equal keys in a table whose key was put off: the first of each stays, the others become rejects, in one transaction with the ledger's counts. */
 import { emptyDigest } from '../../../ledger/digest.ts';
 import { insertReject, refuseWritten } from '../../../ledger/statements.ts';
-import type { Batch, Reject } from '../../../rows/batch.ts';
+import type { Batch } from '../../../rows/batch.ts';
 import { quoteIdentifier, quoteList } from '../../sql-text.ts';
 import type { DuplicateRepair, RejectKeeping, TablePlan } from '../../driver.ts';
 import { createRowEncoder } from '../wire/encode.ts';
@@ -12,10 +12,10 @@ import { quoteTable } from '../qualified-name.ts';
 import { readWireColumns } from '../catalog/schema.ts';
 import { readSettings } from '../settings.ts';
 import { runInTransaction } from '../transaction.ts';
+import type { Refusal } from '../refusal.ts';
 import type { WireColumn } from '../wire-column.ts';
-
-/** Rows of rejects are kept as a commit keeps them. */
-const keeping: RejectKeeping = { keepsRows: true, maxBytes: 64 * 1024 };
+import { listRejects } from './rejects.ts';
+import { listAllRows } from './write-insert.ts';
 
 interface Repairing {
   readonly link: PgLink;
@@ -27,7 +27,7 @@ interface Repairing {
 /** Repeatable: rows that an earlier call has settled are no longer doubled, so nobody asks for them again. */
 export async function repairDuplicates(
   link: PgLink,
-  load: { readonly id: string; readonly plan: TablePlan; readonly keeping?: RejectKeeping },
+  load: { readonly id: string; readonly plan: TablePlan },
   repair: DuplicateRepair,
 ): Promise<void> {
   const columns = await readWireColumns(link, load.plan.writesTo, load.plan.columns);
@@ -35,7 +35,7 @@ export async function repairDuplicates(
   await runInTransaction(link, async () => {
     await deleteRows(repairing, repair.kept);
     for (const batch of repair.kept) await writeRows(repairing, batch);
-    for (const { shard, batch } of repair.refused) await refuseRows(repairing, shard, batch);
+    for (const refused of repair.refused) await refuseRows(repairing, refused, repair.keeping);
   });
 }
 
@@ -64,32 +64,27 @@ async function writeRows({ link, plan, columns }: Repairing, batch: Batch): Prom
   const encoder = createRowEncoder(columns, { format });
   const names = quoteList(plan.columns.map((column) => column.name));
   const sql = `COPY ${quoteTable(plan.writesTo)} (${names}) FROM STDIN WITH (FORMAT ${format})`;
-  await link.copyIn(sql, encoder.pieces(batch, allRows(batch)));
+  await link.copyIn(sql, encoder.pieces(batch, listAllRows(batch)));
 }
 
-async function refuseRows({ link, load, plan, columns }: Repairing, shard: number, batch: Batch): Promise<void> {
-  const mark = { load, shard } as const;
-  for (let row = 0; row < batch.rowCount; row++) await runStatement(link, insertReject(mark, toReject(batch, row, plan), keeping));
-  const digest = readSettings(plan).tracksKeys ? digestRows(readKeyColumns(plan, columns), batch, allRows(batch)) : emptyDigest();
+async function refuseRows(
+  { link, load, plan, columns }: Repairing,
+  { shard, batch }: DuplicateRepair['refused'][number],
+  keeping: RejectKeeping,
+): Promise<void> {
+  const rows = listAllRows(batch);
+  const refusal = describeRepeat(plan);
+  const refused = new Map(Array.from(rows, (row) => [row, refusal]));
+  for (const reject of listRejects(batch, refused)) await runStatement(link, insertReject({ load, shard }, reject, keeping));
+  const digest = readSettings(plan).tracksKeys ? digestRows(readKeyColumns(plan, columns), batch, rows) : emptyDigest();
   await runStatement(link, refuseWritten({ load, shard, count: batch.rowCount, digest }));
 }
 
-function toReject({ places }: Batch, row: number, { key }: TablePlan): Reject {
-  return {
-    code: 'REFUSED_UNIQUE',
-    message: `The key (${key.join(', ')}) came before; found when the key of the table was made.`,
-    ...(key.length === 1 && key[0] !== undefined ? { column: key[0] } : {}),
-    row: places.rows[row] ?? 0,
-    offset: places.offsets[row] ?? 0,
-    line: places.lines[row] ?? 0,
-    raw: places.raw(row),
-  };
+function describeRepeat({ key }: TablePlan): Refusal {
+  const message = `The key (${key.join(', ')}) came before; found when the key of the table was made.`;
+  return { code: 'REFUSED_UNIQUE', message, column: key.length === 1 ? key[0] : undefined };
 }
 
 function readKeyColumns({ key }: TablePlan, columns: readonly WireColumn[]): readonly WireColumn[] {
   return key.flatMap((name) => columns.filter(({ column }) => column.name === name));
-}
-
-function allRows({ rowCount }: Batch): Int32Array {
-  return Int32Array.from({ length: rowCount }, (_, row) => row);
 }

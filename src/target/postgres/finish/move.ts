@@ -56,14 +56,14 @@ export async function publishMove(link: PgLink, load: FinishingLoad): Promise<re
   });
 }
 
-async function begin(link: PgLink, { id, plan, options, keeping = usualKeeping }: FinishingLoad): Promise<Moving> {
+async function begin(link: PgLink, { id, plan, options }: FinishingLoad): Promise<Moving> {
   const wires = await readWireColumns(link, plan.writesTo, plan.columns);
   const key = plan.key.flatMap((name) => wires.filter(({ column }) => column.name === name).map(({ type }) => ({ name, type })));
   return {
     link,
     id,
     plan,
-    keeping,
+    keeping: options.keeping ?? usualKeeping,
     staging: quoteTable(plan.writesTo),
     target: quoteTable(plan.table),
     columns: quoteList(plan.columns.map(({ name }) => name)),
