@@ -10,7 +10,7 @@ import { createBatchBuilder } from '../rows/builder.ts';
 import type { Scalar } from '../rows/schema.ts';
 import type { Shard } from '../source/source.ts';
 import type { DuplicateRepair } from '../target/driver.ts';
-import type { DuplicateKeysError } from '../target/link.ts';
+import { maxDuplicateKeys, type DuplicateKeysError } from '../target/link.ts';
 import type { Session } from './session.ts';
 
 /** Reads the rows of the doubled keys again and hands them to the driver, which settles them in one transaction. */
@@ -31,16 +31,31 @@ async function collectRows(session: Session, keys: readonly (readonly Scalar[])[
   };
   const kept: Batch[] = [];
   const refused: { readonly shard: number; readonly batch: Batch }[] = [];
+  let refusedCount = 0;
   for (const { shard } of await readShards(connection, load)) {
     const builder = createBatchBuilder(columns);
     for await (const records of source.read(shard, { offset: shard.start, row: 0, line: 0 }, { columns, signal })) {
       builder.add(records);
       const { first, others } = splitRows(builder.take(), shard, search);
       if (first !== undefined) kept.push(first);
-      if (others !== undefined) refused.push({ shard: shard.ordinal, batch: others });
+      if (others === undefined) continue;
+      refused.push({ shard: shard.ordinal, batch: others });
+      refusedCount += others.rowCount;
+      // One key may come any number of times: rows in memory are bounded, not only keys.
+      if (refusedCount > maxDuplicateKeys) throw tooMany(run.table.table);
     }
   }
   return { kept, refused, keeping: run.keeping };
+}
+
+function tooMany(table: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_KEYS_DOUBLED',
+    `More than ${maxDuplicateKeys.toLocaleString('en')} rows of the input repeat a key of ${table}.`,
+    {
+      hint: 'Check that --key names what tells rows apart. With --again --indexes keep the key is in place from the start, and repeats are refused as they come.',
+    },
+  );
 }
 
 interface Search {

@@ -33,5 +33,5 @@ export class DuplicateKeysError extends SluiceError {
   }
 }
 
-/** Above this many doubled keys the input is not what the caller thinks it is; the load stops. */
+/** Above this many doubled keys, or rows that repeat one, the input is not what the caller thinks it is; the load stops. */
 export const maxDuplicateKeys = 1_000_000;
