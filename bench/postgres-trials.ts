@@ -148,7 +148,7 @@ const commandLine: Trial = {
 export const postgresTrials: Readonly<Record<string, Trial>> = {
   'pg-wide-sluice': trialOf({ prepare: makeTable(wideInput), way: (rows) => ({ from: listWide(rows), lanes: 1 }) }),
   'pg-wide-sluice-two': wideTwice,
-  'pg-384-sluice-memory': trialOf({ prepare: makeTable(textInput), way: (rows) => ({ from: memory(rows), lanes: 1 }) }),
+  'pg-384-sluice-memory': trialOf({ prepare: makeTable(textInput), way: (rows) => ({ from: memory(rows) }) }),
   'pg-384-sluice-jsonl': trialOf({
     provide: (rows) => void jsonl(rows),
     prepare: makeTable(textInput),

@@ -1,6 +1,8 @@
 /** Builds the command line from the lists of commands and options. Nothing of the library is loaded until a command runs. */
 import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
 import { Command, Option } from 'commander';
+import { SluiceError } from '../errors.ts';
 import { commands } from './command-list.ts';
 import type { CommandRunner, CommandSpec } from './command-list.ts';
 import { readEnvironment } from './environment.ts';
@@ -37,7 +39,9 @@ function describeTerm(command: Command): string {
 }
 
 function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { readonly version: string };
+  const manifest = findPackageJSON('.', import.meta.url);
+  if (manifest === undefined) throw new SluiceError('SLUICE_INTERNAL', 'The package.json of sluice is missing.');
+  const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { readonly version: string };
   return version;
 }
 

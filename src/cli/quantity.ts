@@ -1,13 +1,10 @@
 /** Quantities as a person reads them: counts with separators, bytes, rates, shares and durations; never a sign, a NaN or false precision. */
+import { formatCount } from '../count-text.ts';
 
-const counting = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+export { formatCount };
+
 /** Decimal units, as disks and networks are sold and as `--batch-bytes 64MB` is read. */
 const byteUnits = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
-
-/** `1,234,567`; bigints too. */
-export function formatCount(count: number | bigint): string {
-  return counting.format(count);
-}
 
 /** A count with its noun: `1 row`, `2,000 rows`. */
 export function formatCountOf(count: number, noun: string, plural: string = `${noun}s`): string {

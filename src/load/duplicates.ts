@@ -12,6 +12,7 @@ import type { Shard } from '../source/source.ts';
 import type { DuplicateRepair } from '../target/driver.ts';
 import { maxDuplicateKeys, type DuplicateKeysError } from '../target/link.ts';
 import type { Session } from './session.ts';
+import { formatCount } from '../count-text.ts';
 
 /** Reads the rows of the doubled keys again and hands them to the driver, which settles them in one transaction. */
 export async function repairDuplicates(session: Session, { keys, message }: DuplicateKeysError): Promise<void> {
@@ -49,13 +50,9 @@ async function collectRows(session: Session, keys: readonly (readonly Scalar[])[
 }
 
 function tooMany(table: string): SluiceError {
-  return new SluiceError(
-    'SLUICE_KEYS_DOUBLED',
-    `More than ${maxDuplicateKeys.toLocaleString('en')} rows of the input repeat a key of ${table}.`,
-    {
-      hint: 'Check that --key names what tells rows apart. With --again --indexes keep the key is in place from the start, and repeats are refused as they come.',
-    },
-  );
+  return new SluiceError('SLUICE_KEYS_DOUBLED', `More than ${formatCount(maxDuplicateKeys)} rows of the input repeat a key of ${table}.`, {
+    hint: 'Check that --key names what tells rows apart. With --again --indexes keep the key is in place from the start, and repeats are refused as they come.',
+  });
 }
 
 interface Search {

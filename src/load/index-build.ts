@@ -3,6 +3,7 @@ import type { IndexResult } from '../target/driver.ts';
 import type { LoadReport } from './options.ts';
 import type { ProgressMeter } from './progress-meter.ts';
 import type { Session } from './session.ts';
+import { formatCount } from '../count-text.ts';
 
 type IndexReport = LoadReport['index'];
 
@@ -19,7 +20,7 @@ export async function buildLoadIndex(session: Session, meter: ProgressMeter): Pr
     if (minIndexedFloats === undefined) return { kind: 'none', rows, buildMs: 0, why: 'not asked for; --index hnsw builds one' };
     if (rows * dimensions < minIndexedFloats) {
       const least = Math.ceil(minIndexedFloats / Math.max(1, dimensions));
-      const why = `${rows.toLocaleString('en')} rows are searched exactly; an index pays from ${least.toLocaleString('en')}`;
+      const why = `${formatCount(rows)} rows are searched exactly; an index pays from ${formatCount(least)}`;
       return { kind: 'none', rows, buildMs: 0, why };
     }
   }

@@ -3,7 +3,9 @@ import { isSluiceError, SluiceError, type ErrorCode } from '../errors.ts';
 import type { Counts, EmbeddingCounts, RejectCause, StageName } from './options.ts';
 import type { LaneEvent } from './lane.ts';
 import { groupRejects } from './progress-meter.ts';
+import type { SourceDescriptor } from '../source/source.ts';
 import type { Claim } from '../target/driver.ts';
+import type { RunPlan } from './run-plan.ts';
 import type { ShardEnd } from './shard.ts';
 
 /** A batch is in the target. `commitMs` is the time of its commit alone. */
@@ -71,12 +73,24 @@ export interface SentError {
 }
 
 export type LaneAnswer =
-  | { readonly kind: 'ready' }
   | { readonly kind: 'news'; readonly news: LaneNews }
   | { readonly kind: 'ended'; readonly place: number; readonly end: ShardEnd }
   | { readonly kind: 'failed'; readonly place: number | undefined; readonly error: SentError };
 
+/** What a lane in a thread is opened with. */
+export interface LaneOpening {
+  readonly load: string;
+  readonly target: string;
+  readonly plan: RunPlan;
+  /** Of the session's own source: the plan's may be of an earlier session. */
+  readonly source: SourceDescriptor | undefined;
+  readonly lockTimeoutMs: number | undefined;
+  readonly turnBuffer: SharedArrayBuffer;
+}
+
+/** `open` comes first, and only once; a thread that is never opened is closed all the same. */
 export type LaneCommand =
+  | { readonly kind: 'open'; readonly opening: LaneOpening }
   | { readonly kind: 'run'; readonly claim: Claim; readonly place: number }
   | { readonly kind: 'stop'; readonly code: ErrorCode }
   | { readonly kind: 'abort' }

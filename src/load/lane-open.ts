@@ -62,6 +62,11 @@ async function openStage(request: LaneRequest): Promise<EmbedStage | undefined> 
 export async function openLane(request: LaneRequest): Promise<OpenLane> {
   const { plan } = request;
   const link = createLink(request);
+  // The first batch is read and checked meanwhile. What goes wrong here goes wrong again when the connection is asked for.
+  const ahead = link.get().then(
+    () => undefined,
+    () => undefined,
+  );
   const stage = await openStage(request);
   const shared: Omit<Lane, 'turn' | 'builder'> = {
     source: watchFields(request.source, plan, (message) => request.tell({ kind: 'warning', message })),
@@ -86,6 +91,7 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
       return track.run(claim, place);
     },
     close: async () => {
+      await ahead;
       await link.close();
       await stage?.close();
     },
@@ -144,7 +150,7 @@ function createTrack(shared: Omit<Lane, 'turn' | 'builder'>, plan: RunPlan, turn
 
 /** The lane's connection: opened when first needed, replaced after it broke. */
 function createLink(request: LaneRequest): { get: () => Promise<Connection>; renew: () => Promise<void>; close: () => Promise<void> } {
-  let current: Connection | undefined;
+  let current: Promise<Connection> | undefined;
   const open = async (): Promise<Connection> => {
     const options = request.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: request.lockTimeoutMs };
     const connection = await connect(request.target, { ...options, signal: request.aborting });
@@ -159,13 +165,24 @@ function createLink(request: LaneRequest): { get: () => Promise<Connection>; ren
   const close = async (): Promise<void> => {
     const old = current;
     current = undefined;
-    await old?.close();
+    await old?.then(
+      (connection) => connection.close(),
+      () => undefined,
+    );
+  };
+  const get = (): Promise<Connection> => {
+    const opening = (current ??= open());
+    // The next one to ask tries again.
+    opening.catch(() => {
+      if (current === opening) current = undefined;
+    });
+    return opening;
   };
   return {
-    get: async () => (current ??= await open()),
+    get,
     renew: async () => {
       await close();
-      current = await open();
+      await get();
     },
     close,
   };

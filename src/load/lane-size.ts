@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Column } from '../rows/schema.ts';
 import type { Capabilities, Decision, LaneAdvice } from '../target/driver.ts';
 import type { TurnPolicy } from './turn.ts';
+import { formatCount } from '../count-text.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -146,7 +147,7 @@ function explain(request: SizeRequest, chosen: Chosen): readonly Decision[] {
     explainShards(request, chosen),
     {
       what: 'batch',
-      choice: `at most ${formatBytes(chosen.maxBatchBytes)} or ${chosen.maxBatchRows.toLocaleString('en')} rows`,
+      choice: `at most ${formatBytes(chosen.maxBatchBytes)} or ${formatCount(chosen.maxBatchRows)} rows`,
       why: 'one transaction each, one in memory a lane',
     },
     {

@@ -24,11 +24,11 @@ import { verifyLoad } from './verify-load.ts';
  * @throws SLUICE_PLAN_REFUSED with all problems before anything is written; SLUICE_SOURCE_…, SLUICE_TARGET_…, SLUICE_LANE_DIED when it can't go on.
  */
 export async function load(options: LoadOptions): Promise<LoadReport> {
-  const prepared = await prepareLoad(options);
+  const prepared = await prepareLoad(options, 'load');
   try {
     return await loadPrepared(prepared, options);
   } finally {
-    await prepared.source.close();
+    await prepared.close();
   }
 }
 
@@ -46,11 +46,11 @@ async function loadPrepared(prepared: Prepared, options: LoadOptions): Promise<L
       : await beginSession(prepared, options);
   if (session !== undefined) return runSession(session);
   // Another process entered the same load between the plan and the ledger: look again, and work on it together.
-  const again = await prepareLoad({ ...options, again: false });
+  const again = await prepareLoad({ ...options, again: false }, 'load');
   try {
     return await loadPrepared(again, options);
   } finally {
-    await again.source.close();
+    await again.close();
   }
 }
 

@@ -2,6 +2,7 @@
 import { parseColumnType } from '../rows/column-type.ts';
 import { findSelfLoad } from '../source/own-target.ts';
 import type { LoadOptions } from './options.ts';
+import { formatCount } from '../count-text.ts';
 
 const modes = ['insert', 'upsert', 'skip', 'replace'];
 
@@ -15,7 +16,7 @@ interface Range {
 function checkRange({ name, value, min, max }: Range): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return undefined;
-  return `${name} must be a whole number from ${min.toLocaleString('en')} to ${max.toLocaleString('en')}.`;
+  return `${name} must be a whole number from ${formatCount(min)} to ${formatCount(max)}.`;
 }
 
 function checkMaxRejects(value: LoadOptions['maxRejects']): string | undefined {

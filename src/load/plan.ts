@@ -1,17 +1,18 @@
 /** Makes the plan of a load: opens the source and the target for reading, decides everything, finds all problems at once. Writes nothing. */
 import { randomBytes } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
-import { findByFingerprint, findLoad, hasLedger, readEmbedder, readLoads, type LedgerLoad } from '../ledger/reading.ts';
+import { hasLedger, readEmbedder } from '../ledger/reading.ts';
 import type { Column } from '../rows/schema.ts';
 import { openSource } from '../source/open.ts';
 import type { Source } from '../source/source.ts';
 import type { Capabilities, Connection, TablePlan } from '../target/driver.ts';
-import { connect, redactUrl } from '../target/registry.ts';
+import { connect, findDriver, redactUrl } from '../target/registry.ts';
 import { planColumns, type ColumnPlan } from './column-plan.ts';
-import { writeResumeCommand } from './command-text.ts';
+import { findEarlier, type Earlier } from './earlier.ts';
 import { fingerprintLoad } from './fingerprint.ts';
 import { forecastIndex, willIndex } from './index-forecast.ts';
 import { chooseSizes, type Sizes } from './lane-size.ts';
+import { minThreadBytes, stockThreads, type ThreadStock } from './lane-threads.ts';
 import { checkOptions } from './option-check.ts';
 import type { LoadOptions, LoadPlan } from './options.ts';
 import { keepDescriptor, type RunPlan } from './run-plan.ts';
@@ -22,14 +23,14 @@ const maxRejectRawBytes = 64 * 1024;
 /** Rejects that the ledger takes before a load stops, unless the caller says otherwise: it must not grow with the input. */
 const defaultMaxRejects = 100_000;
 
-/** What an earlier load in the ledger means for this one. */
-export interface Earlier {
-  readonly load: LedgerLoad;
-  readonly what: 'nothing_to_do' | 'resumes' | 'refused';
-  readonly why: string;
+/** What was opened to make a plan, beside the source, and serves the load that follows it. */
+export interface Kept {
+  readonly threads: ThreadStock | undefined;
+  /** The connection that planned, where the target lets it load; the caller closes it. Undefined when there is none, or it was taken. */
+  takeConnection(): Connection | undefined;
 }
 
-/** A plan with what was opened to make it; whoever asked for it closes the source. */
+/** A plan with what was opened to make it; whoever asked for it closes it. */
 export interface Prepared {
   readonly load: string;
   readonly plan: LoadPlan;
@@ -39,6 +40,9 @@ export interface Prepared {
   /** Loads with the same fingerprint that the ledger held when the plan was made. */
   readonly earlierCount: number;
   readonly earlier: Earlier | undefined;
+  readonly kept: Kept;
+  /** Closes the source, and of what was kept all that was not taken. */
+  close(): Promise<void>;
 }
 
 /** A name for a new load: sortable by time, and different for two that start in the same second. */
@@ -52,34 +56,54 @@ export function nameLoad(): string {
  * @throws SLUICE_USAGE, SLUICE_SCHEME_UNKNOWN, SLUICE_SOURCE_… when there is nothing to plan with
  */
 export async function plan(options: LoadOptions): Promise<LoadPlan> {
-  const prepared = await prepareLoad(options);
-  await prepared.source.close();
+  const prepared = await prepareLoad(options, 'plan');
+  await prepared.close();
   return prepared.plan;
 }
 
-/** Makes the plan and keeps what was opened for it. */
-export async function prepareLoad(options: LoadOptions): Promise<Prepared> {
+/** Makes the plan and keeps what was opened for it. Of a load that follows at once, threads are started meanwhile. */
+export async function prepareLoad(options: LoadOptions, what: 'plan' | 'load'): Promise<Prepared> {
   const problems = checkOptions(options);
   if (problems.length > 0) throw new SluiceError('SLUICE_USAGE', problems.join(' '), { problems });
-  const connection = await connect(options.to, {
-    isPlanning: true,
-    signal: options.signal,
-    ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }),
-  });
+  const { capabilities } = await findDriver(options.to);
+  const source = await openSource(options.from, options);
+  const threads = what === 'load' ? startThreads(options, source, capabilities) : undefined;
+  let connection: Connection | undefined;
+  const close = async (): Promise<void> => {
+    await connection?.close();
+    await threads?.close();
+    await source.close();
+  };
+  const takeConnection = (): Connection | undefined => {
+    const taken = capabilities.plansInSession === true ? connection : undefined;
+    if (taken !== undefined) connection = undefined;
+    return taken;
+  };
   try {
-    const source = await openSource(options.from, options);
-    try {
-      return await prepareWith(options, source, connection);
-    } catch (error) {
-      await source.close();
-      throw error;
+    connection = await connect(options.to, {
+      isPlanning: true,
+      signal: options.signal,
+      ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }),
+    });
+    const made = await prepareWith(options, source, connection);
+    if (what === 'plan' || capabilities.plansInSession !== true) {
+      await connection.close();
+      connection = undefined;
     }
-  } finally {
-    await connection.close();
+    return { ...made, kept: { threads, takeConnection }, close };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 
-async function prepareWith(options: LoadOptions, source: Source, connection: Connection): Promise<Prepared> {
+/** For files that will need them; what the plan then wants is another matter. */
+function startThreads(options: LoadOptions, source: Source, { usesThreads }: Capabilities): ThreadStock | undefined {
+  const isLarge = source.descriptor !== undefined && source.hasOneReader !== true && (source.byteCount ?? 0) >= minThreadBytes;
+  return isLarge && usesThreads !== false ? stockThreads(options.to, options.lanes) : undefined;
+}
+
+async function prepareWith(options: LoadOptions, source: Source, connection: Connection): Promise<Omit<Prepared, 'kept' | 'close'>> {
   const load = nameLoad();
   const description = await connection.describe(options.table);
   const sample = await source.sample(options.signal);
@@ -218,63 +242,6 @@ async function findEmbedderProblem(connection: Connection, table: TablePlan, { e
   const { identity } = JSON.parse(stored) as { readonly identity: typeof embed.identity };
   if (JSON.stringify(identity) === JSON.stringify(embed.identity)) return undefined;
   return `The column ${column} of ${table.table} holds vectors of ${identity.provider}/${identity.model} (${String(identity.dimensions)} dimensions); those of ${embed.identity.model} can't be compared with them. Use --into for another column, or mode replace.`;
-}
-
-interface EarlierRequest {
-  readonly options: LoadOptions;
-  readonly source: Source;
-  readonly connection: Connection;
-  readonly fingerprint: string;
-}
-
-async function findEarlier(request: EarlierRequest): Promise<{ readonly earlier: Earlier | undefined; readonly count: number }> {
-  const { options, connection, fingerprint } = request;
-  const same =
-    options.label === undefined ? await findByFingerprint(connection, fingerprint) : await findByLabel(connection, options.label);
-  const count = (await findByFingerprint(connection, fingerprint)).length;
-  const newest = same[0];
-  if (newest !== undefined) return { earlier: judgeSame(newest, options), count };
-  return { earlier: await findUnfinished(request), count };
-}
-
-async function findByLabel(connection: Connection, label: string): Promise<readonly LedgerLoad[]> {
-  const found = await findLoad(connection, label);
-  return found === undefined || found.label !== label ? [] : [found];
-}
-
-function judgeSame(load: LedgerLoad, options: LoadOptions): Earlier | undefined {
-  if (options.label !== undefined && (load.table !== options.table || load.mode !== (options.mode ?? 'insert'))) {
-    return {
-      load,
-      what: 'refused',
-      why: `The label ${options.label} belongs to load ${load.load} into ${load.table} (mode ${load.mode}); choose another label.`,
-    };
-  }
-  if (options.again === true) {
-    return options.label === undefined
-      ? undefined
-      : {
-          load,
-          what: 'refused',
-          why: `The label ${options.label} was loaded by ${load.load}, and a label never loads twice; leave the label out or choose another one.`,
-        };
-  }
-  return load.state === 'done'
-    ? { load, what: 'nothing_to_do', why: `load ${load.load} did it` }
-    : { load, what: 'resumes', why: `load ${load.load} is unfinished` };
-}
-
-/** An unfinished load of the same file into the same table: it goes on if the file is what it was, else somebody has to decide. */
-async function findUnfinished({ options, source, connection }: EarlierRequest): Promise<Earlier | undefined> {
-  if (source.descriptor === undefined || options.again === true) return undefined;
-  const loads = await readLoads(connection, options.table);
-  const open = loads.filter((load) => load.state !== 'done' && load.source === source.name && load.label === options.label).at(-1);
-  if (open === undefined) return undefined;
-  return {
-    load: open,
-    what: 'refused',
-    why: `Load ${open.load} of ${source.name} into ${options.table} is unfinished, and the file or the options differ from then: finish it with "${writeResumeCommand(options.to, open.load)}", or begin anew with --again.`,
-  };
 }
 
 /** @throws SLUICE_PLAN_REFUSED with all problems at once */

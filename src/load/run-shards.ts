@@ -4,6 +4,7 @@ import { releaseShards } from '../ledger/statements.ts';
 import { openClaims, type Claims } from './claims.ts';
 import { openLanePool, type LanePool, type PoolLane } from './lane-pool.ts';
 import type { LaneNews } from './lane-news.ts';
+import { minThreadBytes, stockThreads } from './lane-threads.ts';
 import type { ProgressMeter } from './progress-meter.ts';
 import { isOverRejectLimit } from './reject-limit.ts';
 import type { Session } from './session.ts';
@@ -12,9 +13,6 @@ import type { Turns } from './turn.ts';
 
 /** How the shards of a session ended. done: none is left unfinished · otherwise why not. */
 export type ShardsEnd = 'done' | 'cancelled' | 'reject_limit';
-
-/** A file smaller than this is loaded on the caller's thread: starting a thread takes longer than reading it. */
-const minThreadBytes = 2 * 1024 * 1024;
 
 interface Watch {
   readonly session: Session;
@@ -31,6 +29,7 @@ interface Watch {
 export async function runShards(session: Session, tally: Tally, meter: ProgressMeter): Promise<ShardsEnd> {
   const watch: Watch = { session, tally, meter, stop: new AbortController(), end: 'done' };
   const { run } = session;
+  const threads = session.threads ?? stockThreads(session.target, 0);
   const pool = await openLanePool({
     load: session.load,
     target: session.target,
@@ -43,6 +42,7 @@ export async function runShards(session: Session, tally: Tally, meter: ProgressM
       run.source !== undefined &&
       session.source.hasOneReader !== true &&
       (run.lanes > 1 || (run.totalBytes ?? 0) >= minThreadBytes),
+    threads,
     tell: (lane, news) => hear(watch, lane, news),
   });
   watch.stop.signal.addEventListener('abort', () => {

@@ -9,7 +9,8 @@ import type { Connection, Statement } from '../target/driver.ts';
 import { connect } from '../target/registry.ts';
 import type { LoadOptions, Progress, RejectCause, ResumeOptions } from './options.ts';
 import { nameOwner } from './owner.ts';
-import type { Prepared } from './plan.ts';
+import type { ThreadStock } from './lane-threads.ts';
+import type { Kept, Prepared } from './plan.ts';
 import { parseRunPlan, type RunPlan } from './run-plan.ts';
 
 /** Tables up to this many rows have their keys digested before a load, so that they can be verified as a whole afterwards. */
@@ -24,6 +25,8 @@ export interface Session {
   readonly source: Source;
   /** For the ledger and the ends of the load; lanes have their own. */
   readonly connection: Connection;
+  /** Threads that the plan's maker started for the lanes. */
+  readonly threads: ThreadStock | undefined;
   readonly owner: string;
   /** The load as the ledger had it when the session began. */
   readonly before: LedgerLoad;
@@ -41,7 +44,7 @@ function connectOptions(options: SessionOptions): { readonly lockTimeoutMs?: num
 }
 
 /** What of a prepared load is entered. */
-export type Entry = Pick<Prepared, 'load' | 'run' | 'source' | 'fingerprint' | 'earlierCount'>;
+export type Entry = Pick<Prepared, 'load' | 'run' | 'source' | 'fingerprint' | 'earlierCount'> & { readonly kept?: Kept };
 
 /** The load whose refused rows a new one tries again, and what to write into the ledger with it. */
 export interface Retried {
@@ -51,11 +54,12 @@ export interface Retried {
 
 /** Enters a new load: ledger rows, shards, table and put-off indexes in one transaction. Undefined when another process entered the same load at this moment. */
 export async function beginSession(prepared: Entry, options: LoadOptions, retried?: Retried): Promise<Session | undefined> {
-  const connection = await connect(options.to, connectOptions(options));
+  const connection = prepared.kept?.takeConnection() ?? (await connect(options.to, connectOptions(options)));
   try {
     const records = await listRecords(prepared, { options, connection, retried });
     await connection.prepare(prepared.load, prepared.run.table, records);
-    return await openSession({ connection, load: prepared.load, target: options.to, run: prepared.run, source: prepared.source, options });
+    const { kept, load, run, source } = prepared;
+    return await openSession({ connection, threads: kept?.threads, load, target: options.to, run, source, options });
   } catch (error) {
     await connection.close();
     if (isSluiceError(error, 'SLUICE_FENCED')) return undefined;
@@ -117,9 +121,8 @@ async function readBase(
   const empty = { rows: 0, digest: '0'.repeat(16) };
   if (table.settings['countsRows'] === false) return { rows: undefined, digest: undefined };
   if (table.isNew || table.mode === 'replace') return empty;
-  const description = await connection.describe(table.table);
-  if (description === undefined || description.isEmpty) return empty;
   const rows = await connection.countRows(table.table);
+  if (rows === 0) return empty;
   const isTracked = table.settings['tracksKeys'] === true;
   return isTracked && rows <= maxBaseRows
     ? { rows, digest: (await connection.digestKeys(table.table, table.key)).digest }
@@ -128,6 +131,7 @@ async function readBase(
 
 interface Opening {
   readonly connection: Connection;
+  readonly threads?: ThreadStock | undefined;
   readonly load: string;
   readonly target: string;
   readonly run: RunPlan;
@@ -135,7 +139,7 @@ interface Opening {
   readonly options: SessionOptions;
 }
 
-async function openSession({ connection, load, target, run, source, options }: Opening): Promise<Session> {
+async function openSession({ connection, threads, load, target, run, source, options }: Opening): Promise<Session> {
   const before = await findLoad(connection, load);
   if (before === undefined) throw new SluiceError('SLUICE_INTERNAL', `Load ${load} is not in the ledger after it was entered.`);
   return {
@@ -145,6 +149,7 @@ async function openSession({ connection, load, target, run, source, options }: O
     run,
     source,
     connection,
+    threads,
     owner: nameOwner(),
     before,
     causesBefore: await readRejectCauses(connection, load),

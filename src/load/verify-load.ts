@@ -4,9 +4,10 @@ import type { LedgerLoad } from '../ledger/reading.ts';
 import type { Connection } from '../target/driver.ts';
 import type { VerifyCheck } from './options.ts';
 import type { Session } from './session.ts';
+import { formatCount } from '../count-text.ts';
 
 function check(name: string, expected: string | number, found: string | number): VerifyCheck {
-  const text = (value: string | number): string => (typeof value === 'number' ? value.toLocaleString('en') : value);
+  const text = (value: string | number): string => (typeof value === 'number' ? formatCount(value) : value);
   return { name, isOk: expected === found, expected: text(expected), found: text(found) };
 }
 

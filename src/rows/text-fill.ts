@@ -17,8 +17,8 @@ export interface TextField {
   readonly index: number;
   /** The stretch's bytes as a `Buffer`, to decode from. */
   readonly buffer: Buffer;
-  /** The text that means null, in the Latin-1 reading of its UTF-8 bytes, as `records.text` is. */
-  readonly nullText: string;
+  /** The text that means null, in UTF-8. */
+  readonly nullText: Buffer;
 }
 
 export function openTextField(records: TextRecords, index: number): TextField {
@@ -27,14 +27,15 @@ export function openTextField(records: TextRecords, index: number): TextField {
     records,
     index,
     buffer: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
-    nullText: Buffer.from(nullText, 'utf8').toString('latin1'),
+    nullText: Buffer.from(nullText),
   };
 }
 
-function isNullCell({ records, nullText }: TextField, cell: number): boolean {
+function isNullCell({ records, buffer, nullText }: TextField, cell: number): boolean {
   const start = records.starts[cell] as number;
-  if ((records.ends[cell] as number) - start !== nullText.length || records.quoting[cell] !== 0) return false;
-  return nullText === '' || records.text.startsWith(nullText, start);
+  const end = records.ends[cell] as number;
+  if (end - start !== nullText.length || records.quoting[cell] !== 0) return false;
+  return start === end || nullText.compare(buffer, start, end) === 0;
 }
 
 /** The true text of a field: UTF-8 decoded where it must be, doubled quotes made one. */
@@ -42,7 +43,7 @@ function readCell({ records, buffer }: TextField, cell: number): string {
   const start = records.starts[cell] as number;
   const end = records.ends[cell] as number;
   const isLatin = records.isAscii || isAsciiBetween(records.bytes, start, end);
-  const text = isLatin ? records.text.slice(start, end) : buffer.toString('utf8', start, end);
+  const text = buffer.toString(isLatin ? 'latin1' : 'utf8', start, end);
   if (records.quoting[cell] !== 2) return text;
   const quote = String.fromCharCode(records.quote);
   return text.replaceAll(quote + quote, quote);
@@ -160,17 +161,47 @@ function readShortReal(bytes: Uint8Array, start: number, end: number): number {
   return isNegative ? -value : value;
 }
 
+/** A text that holds those of a column, field after field, and how far apart it is from the stretch's own bytes. */
+interface ColumnText {
+  readonly text: string;
+  /** The fields lie in `text` as they do in the stretch; else one behind the other. */
+  readonly isWhole: boolean;
+}
+
+/** Other columns that take more than this many times the bytes of one make it cheaper to copy its fields than to make a text of all. */
+const maxWholeShare = 4;
+
+/**
+ * One text for all fields of a column of an ASCII stretch: making one costs as much as making a field's. A text keeps all of its bytes in memory as long as a field
+ * of it lives, so what belongs to other columns (a vector takes kilobytes) stays out where it is much.
+ */
+function readColumnText({ records, buffer, index }: TextField): ColumnText {
+  const { rowCount, fields, starts, ends } = records;
+  let byteCount = 0;
+  for (let row = 0, cell = index; row < rowCount; row++, cell += fields.length)
+    byteCount += (ends[cell] as number) - (starts[cell] as number);
+  if (byteCount * maxWholeShare > buffer.length) return { text: buffer.toString('latin1'), isWhole: true };
+  const gathered = Buffer.allocUnsafe(byteCount);
+  let at = 0;
+  for (let row = 0, cell = index; row < rowCount; row++, cell += fields.length) at += buffer.copy(gathered, at, starts[cell], ends[cell]);
+  return { text: gathered.toString('latin1'), isWhole: false };
+}
+
 /** Text of an ASCII stretch is a slice of it: V8 copies up to 12 characters and refers to the stretch for more. */
 function fillTexts(field: TextField, fill: ScalarFill): number {
-  const { rowCount, fields, starts, ends, quoting, text, isAscii } = field.records;
+  const { rowCount, fields, starts, ends, quoting, isAscii } = field.records;
   const { values } = fill;
+  const { text, isWhole } = isAscii ? readColumnText(field) : { text: '', isWhole: true };
   let byteCount = rowCount * stringOverheadBytes;
+  let gathered = 0;
   for (let row = 0, cell = field.index; row < rowCount; row++, cell += fields.length) {
     const start = starts[cell] as number;
-    const end = ends[cell] as number;
-    byteCount += end - start;
+    const length = (ends[cell] as number) - start;
+    const from = isWhole ? start : gathered;
+    byteCount += length;
+    gathered += length;
     if (isNullCell(field, cell)) setNull(fill, row);
-    else if (isAscii && quoting[cell] !== 2) values[row] = text.slice(start, end);
+    else if (isAscii && quoting[cell] !== 2) values[row] = text.slice(from, from + length);
     else values[row] = readCell(field, cell);
   }
   return byteCount;

@@ -29,7 +29,7 @@ export function createVectorStore(dimensions: number, needsNorm: boolean): Vecto
 }
 
 /** The least room: memory that is not written to costs nothing, and growing to it by doubling would copy as much. */
-const leastFloats = 1024 * 1024;
+const leastFloats = 4 * 1024 * 1024;
 
 /**
  * Makes room for more rows, at first for as many as the last batch had. `transfer` frees the old buffer at once instead of leaving megabytes to the

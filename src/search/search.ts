@@ -6,6 +6,7 @@ import { connect } from '../target/registry.ts';
 import { findVectorColumn, readRecord, type VectorColumn } from './column.ts';
 import { checkQueryVector, openQueryEmbedder, readQueryVector, type Query, type QueryEmbedder } from './query-vector.ts';
 import { defaultRecallQueries, measureRecall, type Recall } from './recall.ts';
+import { formatCount } from '../count-text.ts';
 
 export type { Query, Recall };
 
@@ -182,7 +183,7 @@ async function embedQuery(embedder: QueryEmbedder | undefined, text: string): Pr
 
 function checkCount(name: string, value: number, max: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new SluiceError('SLUICE_USAGE', `${name} is not a whole number from 1 to ${max.toLocaleString('en')}.`, {
+  throw new SluiceError('SLUICE_USAGE', `${name} is not a whole number from 1 to ${formatCount(max)}.`, {
     hint: `Leave it out for the default, or give a number in that range.`,
   });
 }

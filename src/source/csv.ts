@@ -58,14 +58,13 @@ function createTokenizer(fields: readonly string[], limits: StretchLimits, optio
       const rejects = copyRejects(stretch);
       const rowCount = scan.index.count;
       const end = { offset: base.offset + byteCount, row: base.row + rowCount + rejects.length, line: base.line + scan.lines };
-      const text = bytes.toString('latin1');
-      return { ...constant, ...arrays, bytes, text, isAscii: isPlain, rowCount, rejects, places: copyPlaces(stretch), end, byteCount };
+      return { ...constant, ...arrays, bytes, isAscii: isPlain, rowCount, rejects, places: copyPlaces(stretch), end, byteCount };
     },
     refuse(reject, end, byteCount) {
       const none = new Float64Array(0);
       const places = { offsets: none, rows: none, lines: none, raw: () => '' };
       const bytes = Buffer.alloc(0);
-      return { ...constant, ...arrays, bytes, text: '', isAscii: true, rowCount: 0, rejects: [reject], places, end, byteCount };
+      return { ...constant, ...arrays, bytes, isAscii: true, rowCount: 0, rejects: [reject], places, end, byteCount };
     },
   };
 }

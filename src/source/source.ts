@@ -34,13 +34,12 @@ interface RecordStretch {
 
 /**
  * Rows of a delimited text format. Field `f` of row `r` is `bytes[starts[r * width + f] … ends[r * width + f])`, quotes outside.
- * `text` is the Latin-1 reading of the same bytes: equal indices, and the true text wherever `isAscii`.
  */
 export interface TextRecords extends RecordStretch {
   readonly kind: 'text';
   readonly fields: readonly string[];
   readonly bytes: Uint8Array;
-  readonly text: string;
+  /** Of all `bytes`. */
   readonly isAscii: boolean;
   readonly starts: Int32Array;
   readonly ends: Int32Array;

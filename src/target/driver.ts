@@ -2,8 +2,11 @@
 import type { Batch, Position, Reject } from '../rows/batch.ts';
 import type { Column, ColumnType, Scalar } from '../rows/schema.ts';
 import type { Shard } from '../source/source.ts';
+import type { Capabilities } from './capabilities.ts';
 import type { Decision, IndexRequest, IndexResult, Metric, SampleRequest, SearchAnswer, SearchRequest } from './search-contract.ts';
+import type { StrategyRequest, StrategySet } from './strategy.ts';
 
+export type { Capabilities };
 export type {
   Decision,
   IndexRequest,
@@ -15,33 +18,8 @@ export type {
   SearchRequest,
 } from './search-contract.ts';
 
-import type { StrategyRequest, StrategySet } from './strategy.ts';
-
 /** How rows meet rows that are already there. insert: a row with a known key is refused · upsert: it replaces the columns loaded · skip: the old row stays · replace: the whole table is. */
 export type LoadMode = 'insert' | 'upsert' | 'skip' | 'replace';
-
-/** Limits and abilities of a driver as data; the flow asks these and never a driver's name. */
-export interface Capabilities {
-  readonly name: string;
-  readonly maxParameters: number;
-  readonly maxStatementBytes: number;
-  readonly supportsTransactions: boolean;
-  readonly supportsUpsert: boolean;
-  readonly supportsReplace: boolean;
-  readonly supportsDeferredIndexes: boolean;
-  readonly supportsSearch: boolean;
-  /** Whether a load can be made visible all at once, or not at all, in every mode ({@link TargetOptions.isAtomic}). */
-  readonly supportsAtomic: boolean;
-  /** How many connections can commit at the same moment; 1: lanes take turns, in the order of the input. */
-  readonly writers: number;
-  /** `false`: the database lives in the caller's thread, and one lane runs there; `true` by default. */
-  readonly usesThreads?: boolean;
-  /** The size of a batch, in memory, where the caller names none: bytes and rows. */
-  readonly batchBytes: number;
-  readonly batchRows: number;
-  /** When a vector index is made unasked: from this many floats (rows × dimensions) on; undefined: only when asked for. */
-  readonly minIndexedFloats: number | undefined;
-}
 
 /** What a caller may ask of the way a target is written. A driver puts what it can't do into the plan's problems. All false or `auto` by default. */
 export interface TargetOptions {
@@ -295,6 +273,8 @@ export interface Driver {
   readonly capabilities: Capabilities;
   /** @throws SLUICE_TARGET_… when it can't be opened. */
   connect(url: string, options?: ConnectOptions): Promise<Connection>;
+  /** Loads the code that a connection will need, where that takes time; called while there is something else to wait for. Never rejects. */
+  warmUp?(): Promise<void>;
   /** The ways of writing rows that `sluice bench` sets side by side; undefined: nothing to compare. The caller closes them. @throws as `connect` does */
   openStrategies?(request: StrategyRequest): Promise<StrategySet>;
 }

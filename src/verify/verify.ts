@@ -9,6 +9,7 @@ import { checkLedger } from '../load/verify-load.ts';
 import { SluiceError } from '../errors.ts';
 import type { Connection } from '../target/driver.ts';
 import { findMissingRows } from './missing-rows.ts';
+import { formatCount } from '../count-text.ts';
 
 /** What to verify. */
 export interface VerifyOptions {
@@ -109,7 +110,7 @@ function rowCheck(expected: number, found: number): VerifyCheck {
   return {
     name: 'rows in the table',
     isOk: expected === found,
-    expected: expected.toLocaleString('en'),
-    found: found.toLocaleString('en'),
+    expected: formatCount(expected),
+    found: formatCount(found),
   };
 }

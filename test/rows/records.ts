@@ -48,7 +48,6 @@ export function makeTextRecords(rows: readonly (readonly Field[])[], { fields, n
     kind: 'text',
     fields,
     bytes: buffer,
-    text: buffer.toString('latin1'),
     isAscii: buffer.every((byte) => byte < 128),
     starts: Int32Array.from(starts),
     ends: Int32Array.from(ends),

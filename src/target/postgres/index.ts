@@ -29,6 +29,7 @@ import type {
 import { adviseLanes } from './plan/advice.ts';
 import { commitBatch, openWriter, settleMark, type TableWriter } from './commit/commit.ts';
 import { openLink } from './connect/connect.ts';
+import { warmUpClient } from './connect/wire-client.ts';
 import { repairDuplicates } from './commit/duplicates.ts';
 import { toSluiceError } from './errors.ts';
 import { finishLoad } from './finish/finish.ts';
@@ -58,6 +59,7 @@ export const postgresCapabilities: Capabilities = {
    */
   batchBytes: 16 * 1024 * 1024,
   batchRows: 25_000,
+  plansInSession: true,
   // An index over a large table takes minutes and the server's memory: it is built when it is asked for.
   minIndexedFloats: undefined,
 };
@@ -193,5 +195,6 @@ export const driver: Driver = {
       capabilities: postgresCapabilities,
       openSecond: () => openLink(url, options),
     }),
+  warmUp: warmUpClient,
   openStrategies: async (request) => (await import('./strategies/strategies.ts')).openPostgresStrategies(request),
 };

@@ -76,6 +76,11 @@ export async function createWireClient(config: WireClientConfig, startup: Readon
   return client;
 }
 
+/** Loads the package ahead; whether it is there, a connection tells. */
+export async function warmUpClient(): Promise<void> {
+  await loadPackage().catch(() => undefined);
+}
+
 async function loadPackage(): Promise<{ readonly Client: new (config: WireClientConfig) => WireClient }> {
   try {
     const { default: pg } = await import('pg');

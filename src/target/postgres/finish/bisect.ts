@@ -3,6 +3,7 @@ import { SluiceError } from '../../../errors.ts';
 import { toRefusal } from '../errors.ts';
 import { writeInsert, type Guilty, type Moving } from './passes.ts';
 import { PgError } from '../link.ts';
+import { formatCount } from '../../../count-text.ts';
 
 /** A table that refuses more rows than this one by one is not the one that the input was made for; each costs about 2 log₂(rows) statements. */
 const maxGuilty = 10_000;
@@ -43,7 +44,7 @@ export async function findGuilty(moving: Moving, settle: () => Promise<void>): P
 function tooMany({ plan }: Moving): SluiceError {
   return new SluiceError(
     'SLUICE_TARGET_FAILED',
-    `${plan.table} refuses more than ${maxGuilty.toLocaleString('en')} of the loaded rows; nothing was published.`,
+    `${plan.table} refuses more than ${formatCount(maxGuilty)} of the loaded rows; nothing was published.`,
     {
       hint: 'Look at its triggers and constraints, mend them or the input, then resume: the rows are loaded already.',
     },

@@ -23,6 +23,7 @@ import { PgError, type PgLink } from '../link.ts';
 import { quoteTable } from '../qualified-name.ts';
 import { readWireColumns } from '../catalog/schema.ts';
 import { readSettings } from '../settings.ts';
+import { formatCount } from '../../../count-text.ts';
 
 /** As commits keep rejects. */
 const usualKeeping: RejectKeeping = { keepsRows: true, maxBytes: 64 * 1024 };
@@ -154,7 +155,7 @@ function checkRejects(moving: Moving, { plan, options }: FinishingLoad): void {
   if (count === 0 || options.mayReject === undefined || options.mayReject(count)) return;
   throw new SluiceError(
     'SLUICE_REJECT_LIMIT',
-    `${plan.table} refuses ${count.toLocaleString('en')} of the loaded rows, more than the load may have; nothing was published.`,
+    `${plan.table} refuses ${formatCount(count)} of the loaded rows, more than the load may have; nothing was published.`,
     {
       hint: 'Mend the table or the input, or resume with a higher --max-rejects: the rows are loaded already.',
     },
@@ -162,14 +163,14 @@ function checkRejects(moving: Moving, { plan, options }: FinishingLoad): void {
 }
 
 function describe(moving: Moving, table: string, moved: number): readonly Decision[] {
-  const published = { what: 'rows published', choice: table, why: `${moved.toLocaleString('en')} rows in one transaction` };
+  const published = { what: 'rows published', choice: table, why: `${formatCount(moved)} rows in one transaction` };
   const count = countRejected(moving);
   if (count === 0) return [published];
   return [
     published,
     {
       what: 'rows refused',
-      choice: count.toLocaleString('en'),
+      choice: formatCount(count),
       why: 'found when the rows were moved into the table; they are rejects of the load',
     },
   ];

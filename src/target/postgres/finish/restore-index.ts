@@ -10,6 +10,7 @@ import { runStatement } from '../ledger.ts';
 import { PgError, type PgLink } from '../link.ts';
 import { quoteName, quoteTable } from '../qualified-name.ts';
 import { readSettings, type PostgresSettings } from '../settings.ts';
+import { formatCount } from '../../../count-text.ts';
 
 /** One row of sluice_deferred_indexes. */
 export interface Recorded {
@@ -188,7 +189,7 @@ export async function findDoubledKeys(
     [],
     { timeoutMs: 0 },
   );
-  const limit = maxDuplicateKeys.toLocaleString('en');
+  const limit = formatCount(maxDuplicateKeys);
   if (rows.length > maxDuplicateKeys) {
     return new SluiceError('SLUICE_KEYS_DOUBLED', `More than ${limit} keys (${key.join(', ')}) came more than once into ${table}.`, {
       cause,
@@ -196,7 +197,7 @@ export async function findDoubledKeys(
     });
   }
   const keys = rows.map((row) => key.map((name) => row[name] ?? null));
-  return new DuplicateKeysError(keys, `${keys.length.toLocaleString('en')} keys (${key.join(', ')}) came more than once into ${table}.`, {
+  return new DuplicateKeysError(keys, `${formatCount(keys.length)} keys (${key.join(', ')}) came more than once into ${table}.`, {
     cause,
   });
 }

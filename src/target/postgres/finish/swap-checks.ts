@@ -3,6 +3,7 @@ import { SluiceError } from '../../../errors.ts';
 import type { TablePlan } from '../../driver.ts';
 import type { PgLink } from '../link.ts';
 import type { SwapTables } from './swap-catalog.ts';
+import { formatCount } from '../../../count-text.ts';
 
 const columnsSql = `SELECT name FROM (
   SELECT a.attname::text AS name, a.attrelid, format_type(a.atttypid, a.atttypmod), a.attidentity, a.attgenerated, a.attnotnull, a.attcollation
@@ -48,7 +49,7 @@ function orphaned(
 ): SluiceError {
   return new SluiceError(
     'SLUICE_TARGET_FAILED',
-    `${count.toLocaleString('en')} rows of ${child} refer (${name}) to rows that the new ${plan.table} does not have; the old table stays.`,
+    `${formatCount(count)} rows of ${child} refer (${name}) to rows that the new ${plan.table} does not have; the old table stays.`,
     { hint: `Mend ${child} (or the input), then resume: the rows are loaded already.` },
   );
 }

@@ -14,6 +14,7 @@ import { readCarried, readGrants, readQualified, readReferences, readViews, type
 import { checkColumns, checkReferences, countRowsThere } from './swap-checks.ts';
 import { buildParts, writeRenames } from './swap-indexes.ts';
 import { findSwapObstacles } from './swap-obstacles.ts';
+import { formatCount } from '../../../count-text.ts';
 
 /** How often the new table is brought up to what the old one got in the meantime, such as another index. */
 const maxRounds = 5;
@@ -149,7 +150,7 @@ async function refuseRowsThere(link: PgLink, { plan }: FinishingLoad, { oldName 
   if (rows === 0) return;
   throw new SluiceError(
     'SLUICE_TARGET_FAILED',
-    `${plan.table} was empty when the load was planned and has ${rows.toLocaleString('en')} rows now; they stay, and the load is not published.`,
+    `${plan.table} was empty when the load was planned and has ${formatCount(rows)} rows now; they stay, and the load is not published.`,
     {
       hint: `Move them away and resume, or load again: the loaded rows wait in ${plan.writesTo}.`,
     },

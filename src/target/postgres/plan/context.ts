@@ -10,6 +10,7 @@ import type { PgLink } from '../link.ts';
 import { formatName, parseQualifiedName, quoteName, type QualifiedName } from '../qualified-name.ts';
 import { isTable, toDescription, toWireType } from '../catalog/schema.ts';
 import type { WireColumn } from '../wire-column.ts';
+import { formatCount } from '../../../count-text.ts';
 
 export interface PlanContext {
   readonly link: PgLink;
@@ -167,7 +168,7 @@ export function meanInputBytes({ request }: Pick<PlanContext, 'request'>): numbe
 
 /** `1,234` */
 export function formatRows(count: number): string {
-  return Math.round(count).toLocaleString('en');
+  return formatCount(count);
 }
 
 /** `1.6 GB`, in the units of PostgreSQL's settings (1 MB = 1,024 kB). */

@@ -7,6 +7,7 @@ import { quoteServer } from '../errors.ts';
 import { PgError, type PgLink } from '../link.ts';
 import { metricOperators, readSearchColumn, writeIndexed, type SearchColumn, type VectorIndex } from './search-column.ts';
 import { runInTransaction } from '../transaction.ts';
+import { formatCount } from '../../../count-text.ts';
 
 /** pgvector's own upper bound of hnsw.ef_search. */
 const maxEfSearch = 1_000;
@@ -91,8 +92,7 @@ function findIndex({ indexes }: SearchColumn, { metric, k }: SearchRequest): Vec
       ? 'there is none'
       : `there is only one for ${[...new Set(indexes.map((index) => index.metric))].join(', ')}`;
   }
-  if (best.method === 'hnsw' && k > maxEfSearch)
-    return `k is more than ${maxEfSearch.toLocaleString('en')}, the most that an HNSW index proposes`;
+  if (best.method === 'hnsw' && k > maxEfSearch) return `k is more than ${formatCount(maxEfSearch)}, the most that an HNSW index proposes`;
   return best;
 }
 

@@ -7,6 +7,7 @@ import { watchBuild } from '../finish/index-progress.ts';
 import { PgError, type PgLink } from '../link.ts';
 import { parseQualifiedName, quoteName } from '../qualified-name.ts';
 import { readSearchColumn, writeIndexed, type SearchColumn, type VectorIndex } from './search-column.ts';
+import { formatCount } from '../../../count-text.ts';
 
 /** How many dimensions pgvector can index, by type: a row of the index must fit a page. @see https://github.com/pgvector/pgvector#hnsw */
 const maxDimensions = { vector: 2_000, halfvec: 4_000 } as const;
@@ -59,7 +60,7 @@ function chooseShape(column: SearchColumn, { metric, table }: IndexRequest): Sha
   if (dimensions > maxDimensions.halfvec) {
     throw new SluiceError(
       'SLUICE_INDEX_UNUSABLE',
-      `The column ${name} of ${table} has ${dimensions.toLocaleString('en')} dimensions; pgvector indexes at most 2,000, or 4,000 in half precision.`,
+      `The column ${name} of ${table} has ${formatCount(dimensions)} dimensions; pgvector indexes at most 2,000, or 4,000 in half precision.`,
       { hint: 'Search exactly, or store shorter vectors (many models can cut theirs).' },
     );
   }
