@@ -173,7 +173,7 @@ export const postgresTrials: Readonly<Record<string, Trial>> = {
       await database.run(declareTable(textInput(rows)));
       await loadAll(database, { from: memory(rows) });
     },
-    way: (rows) => ({ from: memory(rows), lanes: 1, mode: 'upsert', again: true }),
+    way: (rows) => ({ from: memory(rows), mode: 'upsert', again: true }),
     added: () => 0,
     before: (rows) => rows,
   }),
