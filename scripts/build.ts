@@ -2,7 +2,7 @@
  * `npm run build [FOLDER]`: src/ as JavaScript with declarations in dist/, or in another folder. The code is put into few files: every lane is a thread that
  * loads them again, and 340 small ones cost it 60 ms instead of 20.
  */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -11,8 +11,9 @@ import { resolveTool, root, runStep } from './steps.ts';
 
 const dist = path.resolve(root, process.argv[2] ?? 'dist');
 
-/** Threads are started by an address beside the code that starts them; that code lands in the folder itself, whatever it is put together with. */
-const threads = { 'lane-thread': 'load/lane-thread.js', 'vector-worker': 'target/sqlite/vector-worker.js' };
+/** Threads and processes are started by an address beside the code that starts them; that code lands in the folder itself, whatever it is put together with. */
+const started = globSync('**/*-{thread,worker,process}.ts', { cwd: path.join(root, 'src') }).map((file) => file.replace(/\.ts$/, '.js'));
+const threads = Object.fromEntries(started.map((file) => [path.basename(file, '.js'), file]));
 const entries = { index: 'index.js', 'testing/index': 'testing/index.js', 'cli/main': 'cli/main.js', ...threads };
 
 rmSync(dist, { recursive: true, force: true });

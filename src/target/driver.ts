@@ -2,11 +2,12 @@
 import type { Batch, Position, Reject } from '../rows/batch.ts';
 import type { Column, ColumnType, Scalar } from '../rows/schema.ts';
 import type { Shard } from '../source/source.ts';
+import type { RunOptions, Statement, UnitOutcome, UnitRequest } from './batch-contract.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Decision, IndexRequest, IndexResult, Metric, SampleRequest, SearchAnswer, SearchRequest } from './search-contract.ts';
 import type { StrategyRequest, StrategySet } from './strategy.ts';
 
-export type { Capabilities };
+export type { Capabilities, RunOptions, Statement, UnitOutcome, UnitRequest };
 export type {
   Decision,
   IndexRequest,
@@ -162,14 +163,6 @@ export type Outcome =
 /** Thrown by `commit` when the link broke: `no` = certainly not written; `unknown` = ask `settle` over a new connection. */
 export type Landed = 'no' | 'unknown';
 
-/** A statement and its values; the ledger's SQL is data that any SQL target can run. */
-export interface Statement {
-  readonly sql: string;
-  readonly parameters: readonly (string | number | bigint | Uint8Array | null)[];
-  /** Rows that it must change; with another count the whole transaction is rolled back and SLUICE_FENCED thrown. */
-  readonly mustChange?: number;
-}
-
 export type ResultRow = Readonly<Record<string, string | number | bigint | boolean | Uint8Array | null>>;
 
 /** How much of a refused row the ledger keeps. */
@@ -254,6 +247,11 @@ export interface Connection {
   /** Builds, extends or leaves the side index of a vector column, off the caller's thread. */
   buildIndex(request: IndexRequest): Promise<IndexResult>;
   search(request: SearchRequest): Promise<SearchAnswer>;
+  /**
+   * Runs statements as one request, for targets that take SQL; n statements give n answers.
+   * @throws LinkLostError when the link broke before anything was committed (`landed: no`), or under the commit (`unknown`); SLUICE_FENCED from `record`
+   */
+  run?(unit: UnitRequest, options?: RunOptions): Promise<UnitOutcome>;
   /** Some stored vectors, to measure recall with; undefined where the driver can't. */
   sampleVectors?(request: SampleRequest): Promise<readonly Float32Array[]>;
   close(): Promise<void>;

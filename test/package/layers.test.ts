@@ -9,7 +9,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** A folder may import from its own layer and from those before it. `testing` sits beside what users call: it is published and tests drivers. */
 const layers: readonly (readonly string[])[] = [
-  ['errors.ts', 'count-text.ts', 'rows'],
+  ['errors.ts', 'count-text.ts', 'rows', 'sql'],
   ['source', 'embed', 'target', 'ledger'],
   ['load', 'batch', 'search', 'verify', 'bench'],
   ['index.ts', 'testing'],
@@ -19,6 +19,7 @@ const layers: readonly (readonly string[])[] = [
 /** Contracts are shapes without code and stand below those who speak by them: rows are built from what a source yields, for a table as its target describes it. */
 const contracts: ReadonlyMap<string, number> = new Map([
   [path.join('source', 'source.ts'), 0],
+  [path.join('target', 'batch-contract.ts'), 0],
   [path.join('target', 'capabilities.ts'), 0],
   [path.join('target', 'driver.ts'), 0],
   [path.join('target', 'search-contract.ts'), 0],
