@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { benchmarks as sqliteBenchmarks, summarise } from './benchmarks.ts';
 import type { Benchmark, Entry } from './benchmarks.ts';
 import { postgresBenchmarks } from './postgres-benchmarks.ts';
+import { serverBenchmarks } from './server-benchmarks.ts';
 import { explainPgloaderAbsence } from './postgres-rivals.ts';
 import { printSamples, printVerdicts } from './print.ts';
 import { findTrial } from './trial-list.ts';
@@ -18,9 +19,9 @@ import { explainShellAbsence } from './trials.ts';
 import { buildLibrary } from './sluice.ts';
 import type { Sample } from './trials.ts';
 
-const benchmarks = [...sqliteBenchmarks, ...postgresBenchmarks];
-/** One name for all that need a PostgreSQL server. */
-const postgresName = 'postgres';
+const benchmarks = [...sqliteBenchmarks, ...postgresBenchmarks, ...serverBenchmarks];
+/** One name for all that need a PostgreSQL server, and one for all of our own server, by what their names begin with. */
+const groups: Readonly<Record<string, string>> = { postgres: 'pg-', server: 'serve-' };
 
 /** A run takes seconds; the heaviest, 10⁶ vectors on a slow disk, minutes. */
 const runTimeoutMs = 20 * 60_000;
@@ -32,6 +33,12 @@ interface Options {
   readonly scale: number;
   /** Folder of the results file. */
   readonly results: string;
+}
+
+function describeGroups(): string {
+  return Object.entries(groups)
+    .map(([name, prefix]) => `  ${name}: all that begin with ${prefix}\n`)
+    .join('');
 }
 
 /** A count from the command line, at least `least`. */
@@ -52,11 +59,11 @@ function readOptions(): Options {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const unknown = positionals.filter((name) => name !== postgresName && !benchmarks.some((benchmark) => benchmark.name === name));
+  const unknown = positionals.filter((name) => !(name in groups) && !benchmarks.some((benchmark) => benchmark.name === name));
   if (values.help || unknown.length > 0) {
     const names = benchmarks.map((benchmark) => (benchmark.isHeavy === true ? `${benchmark.name} (only when named)` : benchmark.name));
     process.stdout.write(
-      `${unknown.length > 0 ? `no benchmark is called ${unknown.join(', ')}\n` : ''}bench [NAME …] [--runs 5] [--warmups 1] [--scale 1]\n  ${names.join(', ')}\n  ${postgresName}: all that begin with pg-\n`,
+      `${unknown.length > 0 ? `no benchmark is called ${unknown.join(', ')}\n` : ''}bench [NAME …] [--runs 5] [--warmups 1] [--scale 1]\n  ${names.join(', ')}\n${describeGroups()}`,
     );
     process.exit(values.help ? 0 : 2);
   }
@@ -137,7 +144,7 @@ function describeMachine(): Readonly<Record<string, string | number>> {
 }
 
 function isNamed({ name }: Benchmark, names: readonly string[]): boolean {
-  return names.includes(name) || (names.includes(postgresName) && name.startsWith('pg-'));
+  return names.some((asked) => asked === name || (asked in groups && name.startsWith(groups[asked] ?? '')));
 }
 
 const options = readOptions();

@@ -7,6 +7,7 @@ export async function findTrial(name: string): Promise<Trial> {
   const limit = limitTrials[name];
   if (limit !== undefined) return limit;
   if (name.startsWith('pg-')) return findPostgresTrial(name);
+  if (name.startsWith('serve-')) return findServerTrial(name);
   const { sluiceTrials } = await import('./sluice-trials.ts');
   const { indexTrials } = await import('./index-trials.ts');
   const found = sluiceTrials[name] ?? indexTrials[name];
@@ -21,6 +22,13 @@ async function findPostgresTrial(name: string): Promise<Trial> {
   if (rival !== undefined) return rival;
   const { postgresTrials } = await import('./postgres-trials.ts');
   const found = postgresTrials[name];
+  if (found === undefined) throw new Error(`no trial is called ${name}`);
+  return found;
+}
+
+async function findServerTrial(name: string): Promise<Trial> {
+  const { serverTrials } = await import('./server-trials.ts');
+  const found = serverTrials[name];
   if (found === undefined) throw new Error(`no trial is called ${name}`);
   return found;
 }

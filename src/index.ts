@@ -3,6 +3,21 @@ export { load } from './load/load.ts';
 export { plan } from './load/plan.ts';
 export { resume, retry, type RetryOptions } from './load/resume.ts';
 export { rejects, rejectSummary, status, type LedgerOptions } from './load/status.ts';
+export { batch } from './batch/batch.ts';
+export { batchFile } from './batch/batch-file.ts';
+export type {
+  BatchAnswer,
+  BatchCounts,
+  BatchFailure,
+  BatchFileOptions,
+  BatchOptions,
+  BatchProgress,
+  BatchReport,
+  BatchStatement,
+  FileAnswer,
+  StatementFormat,
+} from './batch/options.ts';
+export type { StatementAnswer, StatementError, StatementErrorCode, StatementValue } from './target/batch-contract.ts';
 export { bench } from './bench/bench.ts';
 export type { BenchOptions, BenchProgress, BenchReport, BenchResult } from './bench/options.ts';
 export { verify, type VerifyOptions } from './verify/verify.ts';

@@ -1,6 +1,8 @@
 /** The commands as data: what each takes, its help with examples, and the module that is loaded only when it runs. */
 import {
   againGroup,
+  batchGroup,
+  batchOutputGroup,
   benchGroup,
   columnGroup,
   dataOutputGroup,
@@ -10,6 +12,10 @@ import {
   safetyGroup,
   searchGroup,
   searchOutputGroup,
+  serveGroup,
+  serveLimitGroup,
+  serveOutputGroup,
+  serveQueueGroup,
   sourceGroup,
   speedGroup,
   targetGroup,
@@ -77,6 +83,28 @@ export const commands: readonly CommandSpec[] = [
       ['the same for a program', 'sluice plan people.csv --to sqlite:library.db --table people --json'],
     ],
     open: async () => (await import('./plan.ts')).runPlan,
+  },
+  {
+    name: 'batch',
+    argument: '[from...]',
+    usage: '<from>',
+    argumentHelp: 'a file of statements (.sql, .json or .jsonl), or - for stdin',
+    summary: 'run many statements, each with an answer of its own, exactly once',
+    waiting: 'opening the database',
+    groups: [batchGroup, batchOutputGroup],
+    examples: [
+      ['all or nothing', 'sluice batch statements.json --to sqlite:app.db --transaction'],
+      [
+        'a large script in units, resumable, with a line on each statement',
+        'sluice batch changes.sql --to postgres://localhost/app --status-file changes.status.jsonl',
+      ],
+      ['from another program, answers as JSON lines', 'cat statements.jsonl | sluice batch - --format jsonl --to sqlite:app.db --json'],
+      [
+        'known keys are left as they are, and shown',
+        'sluice batch new.sql --to sqlite:app.db --on-conflict not-applied --status-rows --json',
+      ],
+    ],
+    open: async () => (await import('./batch.ts')).runBatch,
   },
   {
     name: 'search',
@@ -160,6 +188,20 @@ export const commands: readonly CommandSpec[] = [
       ['the rows, to be mended', 'sluice rejects --in sqlite:library.db > rejects.jsonl'],
     ],
     open: async () => (await import('./rejects.ts')).runRejects,
+  },
+  {
+    name: 'serve',
+    argument: '[database]',
+    usage: '<database>',
+    argumentHelp: 'the database to serve, e.g. sqlite:app.db; it is made when it is missing',
+    summary: 'serve an SQLite database over HTTP, as rqlite does',
+    waiting: 'starting',
+    groups: [serveGroup, serveQueueGroup, serveLimitGroup, serveOutputGroup],
+    examples: [
+      ['for programs on this machine', 'sluice serve sqlite:app.db --listen 127.0.0.1:4001'],
+      ['for a network', 'sluice serve sqlite:app.db --listen 0.0.0.0:4001 --auth users.json --cert cert.pem --key key.pem'],
+    ],
+    open: async () => (await import('./serve.ts')).runServe,
   },
   {
     name: 'bench',

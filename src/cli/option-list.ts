@@ -31,7 +31,7 @@ export const targetGroup: OptionGroup = {
 
 /** What a target may be asked for; one that can't do it says so in the plan. */
 export const writingGroup: OptionGroup = {
-  title: 'How it is written (PostgreSQL):',
+  title: 'How it is written (PostgreSQL; --boot: rqlite):',
   options: [
     { flags: '--atomic', description: 'all rows become visible at once at the end, or none' },
     { flags: '--indexes <way>', description: 'keep them, rebuild them after the rows, or auto: the faster (default: auto)' },
@@ -41,6 +41,10 @@ export const writingGroup: OptionGroup = {
     {
       flags: '--fast-session',
       description: 'commits need not wait for the disk; a crash may cost the last ones, which a resume writes again',
+    },
+    {
+      flags: '--boot',
+      description: 'rqlite: build an SQLite file here and put it in the place of the whole, empty database of a single node',
     },
   ],
 };
@@ -130,6 +134,37 @@ export const loadOutputGroup: OptionGroup = {
 
 export const dataOutputGroup: OptionGroup = { title: 'Output:', options: [jsonOption] };
 
+export const batchGroup: OptionGroup = {
+  title: 'Where to and how:',
+  options: [
+    { flags: '--to <url>', description: 'the database, e.g. sqlite:app.db' },
+    { flags: '--format <name>', description: 'sql, json (an array) or jsonl (a statement a line) (default: by the name of the file)' },
+    { flags: '--transaction', description: 'all or nothing: the whole file, or each unit with --unit' },
+    {
+      flags: '--unit <count>',
+      description: 'statements that are one request and one commit (default: 1,000; with --transaction the file)',
+    },
+    { flags: '--on-conflict <answer>', description: 'an INSERT that meets its key: error or not-applied (default: error)' },
+    { flags: '--status-rows', description: 'answers that are not_applied bring the row that is in the way' },
+    {
+      flags: '--max-errors <limit>',
+      description: 'stop above this many statements that failed or were undone, e.g. 500 or 1% (default: 100,000)',
+    },
+    { flags: '--timeout <duration>', description: 'how long a unit may take (default: 5m)' },
+    { flags: '--label <name>', description: 'a name of your own: the same label never runs twice' },
+    { flags: '--again', description: 'run again what was run before' },
+    lockTimeoutOption,
+  ],
+};
+
+export const batchOutputGroup: OptionGroup = {
+  title: 'Output:',
+  options: [
+    { flags: '--json', description: 'print the answers on stdout, a JSON object a line; the summary on stderr' },
+    { flags: '--status-file <file>', description: 'write a JSON line for each statement; complete also after a crash and its resume' },
+  ],
+};
+
 export const benchGroup: OptionGroup = {
   title: 'Where and how much:',
   options: [
@@ -165,6 +200,53 @@ export const searchGroup: OptionGroup = {
     { flags: '--with <embedder>', description: 'how the query is embedded (default: as the table was loaded)' },
     { flags: '--dimensions <count>', description: 'numbers in a vector, with --with' },
     lockTimeoutOption,
+  ],
+};
+
+export const serveGroup: OptionGroup = {
+  title: 'Where and for whom:',
+  options: [
+    { flags: '--listen <address>', description: 'host and port; port 0 takes any free one (default: localhost:4001)' },
+    { flags: '--auth <file>', description: "rqlite's users file: a JSON array of username, password, perms" },
+    { flags: '--cert <file>', description: 'certificate for TLS, PEM; needs --key' },
+    { flags: '--key <file>', description: 'its private key, PEM' },
+    { flags: '--allow-origin <origin>', description: 'web pages of this origin may send requests' },
+    { flags: '--read-only', description: 'nothing is written' },
+    { flags: '--foreign-keys', description: 'check foreign keys (default: off, as rqlite)' },
+    { flags: '--readers <count>', description: 'threads that read (default: 1)' },
+  ],
+};
+
+export const serveQueueGroup: OptionGroup = {
+  title: 'Queued writes:',
+  options: [
+    { flags: '--queue-transaction', description: 'requests that are applied together stand or fall together' },
+    { flags: '--queue-capacity <count>', description: 'requests that may wait (default: 1,024)' },
+    { flags: '--queue-batch-size <count>', description: 'requests that are applied together (default: 128)' },
+    { flags: '--queue-timeout <duration>', description: 'how long the first of them waits for others (default: 50ms)' },
+  ],
+};
+
+export const serveLimitGroup: OptionGroup = {
+  title: 'Limits:',
+  options: [
+    { flags: '--max-body <size>', description: 'a larger body is answered with 413 (default: 256MiB)' },
+    { flags: '--max-upload <size>', description: 'the same for database files and loads (default: 1TiB)' },
+    { flags: '--header-timeout <duration>', description: 'how long the headers of a request may take (default: 10s)' },
+    { flags: '--body-timeout <duration>', description: 'how long a body may take, and 1s for each 4KiB (default: 30s)' },
+    { flags: '--idle-timeout <duration>', description: 'how long a connection may lie idle (default: 75s)' },
+    { flags: '--write-timeout <duration>', description: 'how long a client may leave an answer unread (default: 60s)' },
+    { flags: '--stop-timeout <duration>', description: 'how long requests in flight may take at the end (default: 30s)' },
+    { flags: '--max-connections <count>', description: 'further ones are closed at once (default: 4,096)' },
+  ],
+};
+
+export const serveOutputGroup: OptionGroup = {
+  title: 'Output:',
+  options: [
+    { flags: '--log-format <format>', description: 'json or text, on stderr (default: text)' },
+    { flags: '--log-level <level>', description: 'debug (every request), info, warn or error (default: warn)' },
+    jsonOption,
   ],
 };
 

@@ -94,6 +94,7 @@ const loadShape = {
   rejectsWithoutRows: toggle,
   atomic: toggle,
   unlogged: toggle,
+  boot: toggle,
   copy: toggle,
   indexes: oneOf(['auto', 'keep', 'rebuild']),
   fastSession: toggle,
@@ -190,10 +191,10 @@ function toIndexOptions(values: LoadValues): IndexOptions | undefined {
 }
 
 function toTargetOptions(values: LoadValues): TargetOptions | undefined {
-  const { atomic: isAtomic, unlogged: isUnlogged, indexes, fastSession: isFastSession, vectorType } = values;
+  const { atomic: isAtomic, unlogged: isUnlogged, indexes, fastSession: isFastSession, vectorType, boot: isBoot } = values;
   // `--no-copy` alone means something; commander sets the other value by itself.
   const usesCopy = values.copy === false ? false : undefined;
-  const target = dropAbsent({ isAtomic, isUnlogged, usesCopy, indexes, isFastSession, vectorType });
+  const target = dropAbsent({ isAtomic, isUnlogged, usesCopy, indexes, isFastSession, vectorType, isBoot });
   return Object.keys(target).length > 0 ? target : undefined;
 }
 

@@ -47,7 +47,8 @@ function describeLoad(load: LoadStatus): readonly string[] {
   return [
     load.label === undefined ? load.load : `${load.load} ${load.label}`,
     load.state.replace('_', ' '),
-    load.table,
+    // Statements have no table.
+    load.mode === 'batch' ? '-' : load.table,
     load.mode,
     load.source,
     ...[read, written, skipped, rejected, load.openRejects].map(formatCount),

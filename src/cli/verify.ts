@@ -24,11 +24,13 @@ export async function runVerify(invocation: Invocation): Promise<number> {
 /** A line for each check, then the first differences. */
 export function layoutChecks(report: VerifyReport, colors: Colors): readonly string[] {
   const failed = report.checks.filter((check) => !check.isOk).length;
+  // Of a batch of statements there is no table to compare.
+  const isBatch = report.table === '';
+  const holds = isBatch ? 'the batch is what the ledger says' : `table ${report.table} holds what the ledger says`;
+  const fails = isBatch ? 'the batch is not what the ledger says' : `table ${report.table} does not hold what the ledger says`;
   const verdict = report.isOk
-    ? colors.green(`✓ table ${report.table} holds what the ledger says (${formatCountOf(report.loads.length, 'load')})`)
-    : colors.red(
-        `✗ table ${report.table} does not hold what the ledger says: ${failed} of ${formatCountOf(report.checks.length, 'check')} failed`,
-      );
+    ? colors.green(`✓ ${holds} (${formatCountOf(report.loads.length, isBatch ? 'batch' : 'load', isBatch ? 'batches' : 'loads')})`)
+    : colors.red(`✗ ${fails}: ${failed} of ${formatCountOf(report.checks.length, 'check')} failed`);
   return [
     ...report.checks.map((check) => layoutCheck(check, colors)),
     ...report.differences.map((difference) => `    ${flattenText(difference)}`),

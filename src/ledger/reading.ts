@@ -19,7 +19,8 @@ export interface LedgerLoad {
   readonly state: string;
   readonly source: string;
   readonly table: string;
-  readonly mode: LoadMode;
+  /** `batch`: statements instead of rows, and no table. */
+  readonly mode: LoadMode | 'batch';
   readonly plan: string;
   readonly parent: string | undefined;
   readonly totalBytes: number | undefined;
@@ -56,7 +57,7 @@ function toLoad(row: ResultRow): LedgerLoad {
     state: text(row, 'state'),
     source: text(row, 'source'),
     table: text(row, 'target_table'),
-    mode: text(row, 'mode') as LoadMode,
+    mode: text(row, 'mode') as LedgerLoad['mode'],
     plan: text(row, 'plan'),
     parent: maybeText(row, 'parent'),
     totalBytes: maybeCount(row, 'total_bytes'),

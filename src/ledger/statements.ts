@@ -130,6 +130,11 @@ WHERE load = ? AND shard = ? AND epoch = ? AND next_offset = ? AND next_row = ? 
   };
 }
 
+/** Notes beside a shard's position what a batch of statements needs to go on there; its `tail` holds it. */
+export function noteShard(load: string, shard: number, note: string): Statement {
+  return { sql: `UPDATE sluice_shards SET tail = ? WHERE load = ? AND shard = ?`, parameters: [note, load, shard] };
+}
+
 export function selectShard(load: string, shard: number): Statement {
   return {
     sql: `SELECT state, epoch, next_offset, next_row, next_line FROM sluice_shards WHERE load = ? AND shard = ?`,

@@ -6,9 +6,20 @@ export function writeResumeCommand(target: string, load: string): string {
   return writeCommand('resume', target, load);
 }
 
+/** `sluice batch statements.sql --transaction --to sqlite:app.db`: a batch goes on by its own command. */
+export function writeBatchWords(target: string, words: readonly string[]): string {
+  return ['sluice', 'batch', ...words, '--to', hidePassword(target)].map(quoteArgument).join(' ');
+}
+
+/** The command that goes on with a batch, by what its plan keeps of it. */
+export function writeBatchResume({ plan }: Pick<LedgerLoad, 'plan'>, target: string): string {
+  const { words = ['-'] } = JSON.parse(plan) as { readonly words?: readonly string[] };
+  return writeBatchWords(target, words);
+}
+
 /** What to do next with a load: resume it, look at its rejects, or verify it. */
-export function writeNextCommand(load: Pick<LedgerLoad, 'load' | 'state' | 'openRejects'>, target: string): string {
-  if (load.state !== 'done') return writeResumeCommand(target, load.load);
+export function writeNextCommand(load: Pick<LedgerLoad, 'load' | 'state' | 'openRejects' | 'mode' | 'plan'>, target: string): string {
+  if (load.state !== 'done') return load.mode === 'batch' ? writeBatchResume(load, target) : writeResumeCommand(target, load.load);
   return load.openRejects > 0 ? `${writeCommand('rejects', target, load.load)} --summary` : writeCommand('verify', target, load.load);
 }
 

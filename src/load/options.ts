@@ -240,7 +240,8 @@ export interface LoadStatus {
   readonly label: string | undefined;
   readonly state: 'running' | 'interrupted' | 'done' | 'failed' | 'reject_limit' | 'cancelled';
   readonly table: string;
-  readonly mode: LoadMode;
+  /** `batch`: statements instead of rows, see `batchFile`. Its counts are statements that were read, applied, not applied, and the rest. */
+  readonly mode: LoadMode | 'batch';
   readonly source: string;
   readonly counts: Counts;
   readonly shards: { readonly total: number; readonly done: number };

@@ -110,7 +110,8 @@ function describeLoad(load: LedgerLoad, target: string): Described {
     source: load.source,
     target: redactUrl(target),
     table: load.table,
-    mode: load.mode,
+    // Batches have reports of their own.
+    mode: load.mode as LoadReport['mode'],
     counts: load.counts,
     isBalanced: isBalanced(load.counts),
     shards: load.shards,

@@ -10,7 +10,7 @@ import type { Sample, Source, SourceInput } from '../source/source.ts';
 import type { Connection, TablePlan } from '../target/driver.ts';
 import { connect } from '../target/registry.ts';
 import { runSession } from './load.ts';
-import { writeCommand } from './command-text.ts';
+import { writeBatchResume, writeCommand } from './command-text.ts';
 import { fingerprintLoad } from './fingerprint.ts';
 import type { LoadReport, ResumeOptions } from './options.ts';
 import { nameLoad, refuseProblems } from './plan.ts';
@@ -43,6 +43,7 @@ async function withConnection<Result>(options: ResumeOptions, work: (connection:
  */
 export async function resume(options: ResumeOptions): Promise<LoadReport> {
   const found = await withConnection(options, (connection) => chooseLoad(connection, options.load));
+  refuseBatch(found, options.in);
   if (found.state === 'done') return reportNothingToDo(found, options.in);
   const { parent } = found;
   const run = parseRunPlan(found.plan, found.load);
@@ -57,6 +58,17 @@ export async function resume(options: ResumeOptions): Promise<LoadReport> {
   }
 }
 
+/** Statements are no rows: a batch goes on by its own command, and what failed in it is mended and run as another batch. @throws SLUICE_USAGE */
+function refuseBatch(found: LedgerLoad, target: string): void {
+  if (found.mode !== 'batch') return;
+  const isDone = found.state === 'done';
+  throw new SluiceError('SLUICE_USAGE', `${found.load} is a batch of statements (${found.source}), not a load of rows.`, {
+    hint: isDone
+      ? `It is done. What failed: ${writeCommand('rejects', target, found.load)}; mend those statements and run them as a batch of their own.`
+      : `Go on with: ${writeBatchResume(found, target)}`,
+  });
+}
+
 /**
  * Loads the refused rows of a load (by default the newest that has some) again, as a load of its own. Rows that are refused again stand under the new load.
  * Rows that could not be read are only tried again from a mended file: their text is what was wrong.
@@ -65,6 +77,7 @@ export async function resume(options: ResumeOptions): Promise<LoadReport> {
 export async function retry(options: RetryOptions): Promise<LoadReport> {
   const { parent, retries, retryable } = await withConnection(options, async (connection) => {
     const found = await chooseRejected(connection, options.load);
+    refuseBatch(found, options.in);
     const children = (await readLoads(connection, found.table)).filter((load) => load.parent !== undefined);
     return { parent: found, retries: children, retryable: await countRetryable(connection, found.load) };
   });

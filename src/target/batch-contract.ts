@@ -97,7 +97,11 @@ export type StatementAnswer =
     }
   | { readonly status: 'error'; readonly error: StatementError }
   | { readonly status: 'rolled_back' }
-  | { readonly status: 'not_attempted' }
+  | {
+      readonly status: 'not_attempted';
+      /** Why, where no earlier error of the same unit is the reason: the link broke before anything was committed. */
+      readonly message?: string | undefined;
+    }
   | { readonly status: 'unknown'; readonly message: string };
 
 /** The answers of a unit: as many as it has statements, in their order. */

@@ -1,6 +1,8 @@
 /** Limits and abilities of a driver as data; the flow asks these and never a driver's name. */
 export interface Capabilities {
   readonly name: string;
+  /** How statements are cut and read where the target takes them; `sqlite` by default. */
+  readonly dialect?: 'sqlite' | 'postgres';
   readonly maxParameters: number;
   readonly maxStatementBytes: number;
   readonly supportsTransactions: boolean;

@@ -36,6 +36,8 @@ export interface TargetOptions {
   readonly isFastSession?: boolean | undefined;
   /** How vectors are stored in a table that the load makes: 32-bit floats, or 16-bit ones at half the size. */
   readonly vectorType?: 'vector' | 'halfvec' | undefined;
+  /** rqlite: an SQLite file is built here and takes the place of the node's whole database, which must be empty and the node alone. */
+  readonly isBoot?: boolean | undefined;
 }
 
 export interface ColumnDescription {

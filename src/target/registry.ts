@@ -7,6 +7,8 @@ const drivers: Readonly<Record<string, () => Promise<{ readonly driver: Driver }
   postgres: () => import('./postgres/index.ts'),
   postgresql: () => import('./postgres/index.ts'),
   pglite: () => import('./pglite/index.ts'),
+  rqlite: () => import('./rqlite/index.ts'),
+  rqlites: () => import('./rqlite/index.ts'),
 };
 
 /** Schemes that `--to` takes. */

@@ -35,6 +35,8 @@ interface History {
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const connection = await openLedger(options.in);
   try {
+    const batch = await findBatch(connection, options);
+    if (batch !== undefined) return await verifyBatch(connection, batch);
     const history = await readHistory(connection, options);
     const checks: VerifyCheck[] = [];
     for (const load of history.loads) {
@@ -49,9 +51,30 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   }
 }
 
+/** The batch of statements that is meant: by its name, or the newest where there are no loads of rows. */
+async function findBatch(connection: Connection, { load: name, table }: VerifyOptions): Promise<LedgerLoad | undefined> {
+  if (table !== undefined) return undefined;
+  if (name === undefined && (await readLoads(connection)).some((load) => load.mode !== 'batch')) return undefined;
+  const found = await chooseLoad(connection, name);
+  return found.mode === 'batch' ? found : undefined;
+}
+
+/** What statements do to tables can't be told from the ledger: of a batch it is checked alone. */
+async function verifyBatch(connection: Connection, batch: LedgerLoad): Promise<VerifyReport> {
+  const checks = (await checkLedger(connection, batch)).map((one) => ({ ...one, name: `${batch.load}: ${one.name}` }));
+  return { schema: 1, isOk: checks.every((one) => one.isOk), table: '', loads: [batch.load], checks, differences: [] };
+}
+
+/** The newest load of rows unless one is named. */
+async function chooseRows(connection: Connection, name: string | undefined): Promise<LedgerLoad> {
+  if (name !== undefined) return chooseLoad(connection, name);
+  const loads = (await readLoads(connection)).filter((load) => load.mode !== 'batch');
+  return loads.findLast((load) => load.state !== 'done') ?? loads.at(-1) ?? chooseLoad(connection, undefined);
+}
+
 /** The loads since the table was last replaced, or since what it held is known; loads that never became a table's content are left out. */
 async function readHistory(connection: Connection, options: VerifyOptions): Promise<History> {
-  const named = options.table === undefined ? await chooseLoad(connection, options.load) : undefined;
+  const named = options.table === undefined ? await chooseRows(connection, options.load) : undefined;
   const table = options.table ?? named?.table ?? '';
   const all = await readLoads(connection, table);
   const newest = all.at(-1);

@@ -149,6 +149,7 @@ function watchLink(link: PgLink, before: () => Promise<void>): PgLink {
     },
     query: async (...request) => (await before(), link.query(...request)),
     queryEncoded: async (...request) => (await before(), link.queryEncoded(...request)),
+    pipeline: async (...request) => (await before(), link.pipeline(...request)),
     script: async (...request) => (await before(), link.script(...request)),
     copyIn: (...request) => link.copyIn(...request),
     copyOut: (...request) => link.copyOut(...request),

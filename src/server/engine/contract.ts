@@ -57,6 +57,8 @@ export interface QueuedOutcome {
   readonly applied: number;
   /** By place of the statement in the request. */
   readonly errors: readonly { readonly index: number; readonly message: string }[];
+  /** Errors beyond those that are kept. */
+  readonly omittedErrors?: number | undefined;
 }
 
 /** What `/status` tells of the database. */
@@ -69,6 +71,9 @@ export interface EngineFacts {
   readonly compileOptions: readonly string[];
   /** Counts the writes since the start, as rqlite's Raft index does. */
   readonly appliedIndex: number;
+  /** Since the start, for `/metrics`: statements that were run, and rows that were given back. */
+  readonly statementCount?: number | undefined;
+  readonly rowCount?: number | undefined;
 }
 
 export interface EngineOptions {
@@ -78,6 +83,8 @@ export interface EngineOptions {
   readonly checksForeignKeys: boolean;
   /** Reader threads; 1 by default. */
   readonly readers?: number | undefined;
+  /** Refuses statements that write to the tables of sluice's ledger; those of the queue are always refused. Off by default: a load into this server keeps its ledger here. */
+  readonly guardsLedger?: boolean | undefined;
 }
 
 /** Owns the database: one writer thread, readers on others. Calls may be made at the same time; writes are run in the order of the calls. */

@@ -3,7 +3,21 @@ import { SluiceError } from '../../errors.ts';
 import type { Landed, ResultRow } from '../driver.ts';
 import { LinkLostError } from '../link.ts';
 import { bindEncoded, bindValue, writeQuery, writeStatement } from '../postgres/connect/frames.ts';
-import type { CopyPieces, EncodedParameter, PgLink, PgParameter, PgResult, RunOptions, ServerFacts } from '../postgres/link.ts';
+import { createCollector } from '../postgres/connect/pipeline.ts';
+import { writePipeline } from '../postgres/connect/pipeline-frames.ts';
+import type {
+  CopyPieces,
+  EncodedParameter,
+  PgLink,
+  PgParameter,
+  PgResult,
+  PipelineOptions,
+  PipelineResult,
+  PipelineStep,
+  ResultField,
+  RunOptions,
+  ServerFacts,
+} from '../postgres/link.ts';
 import { createRowReader } from '../postgres/connect/result-values.ts';
 import { readServerError } from '../postgres/connect/wire-client.ts';
 import { toBlobCopy } from './blob-copy.ts';
@@ -61,6 +75,10 @@ export class SessionLink implements PgLink {
     return this.#run(sql, options, () => this.#exchange(Buffer.concat(writeStatement(sql, parameters.map(bindEncoded)))));
   }
 
+  async pipeline(steps: readonly PipelineStep[], options: PipelineOptions): Promise<PipelineResult> {
+    return this.#run('', options, () => this.#exchangeSteps(steps));
+  }
+
   async script(sql: string, options: RunOptions = {}): Promise<void> {
     await this.#run(sql, options, () => this.#exchange(writeQuery(sql)));
   }
@@ -105,7 +123,7 @@ export class SessionLink implements PgLink {
   }
 
   /** Borrows the session for one call, and keeps it while a transaction is open. */
-  async #run<Result>(sql: string, options: RunOptions, work: () => Promise<Result>): Promise<Result> {
+  async #run<Result>(sql: string, options: RunOptions & Partial<PipelineOptions>, work: () => Promise<Result>): Promise<Result> {
     this.#checkUsable(options);
     const database = this.#database;
     await database.borrow(this, { timeoutMs: this.#lockTimeoutMs, signal: options.signal });
@@ -114,7 +132,7 @@ export class SessionLink implements PgLink {
       this.#checkUsable(options);
       return await work();
     } catch (error) {
-      throw this.#explain(error, wasOpen && !/^\s*COMMIT\b/iu.test(sql) ? 'no' : 'unknown');
+      throw this.#explain(error, options.landed ?? (wasOpen && !/^\s*COMMIT\b/iu.test(sql) ? 'no' : 'unknown'));
     } finally {
       if (this.isBroken || !database.db.isInTransaction()) database.giveBack(this);
     }
@@ -134,6 +152,24 @@ export class SessionLink implements PgLink {
     if (known !== undefined) return known;
     this.#database.bury();
     return new LinkLostError(landed, `The database ${this.place} crashed.`, { cause: error, hint: 'Resume; it is opened anew.' });
+  }
+
+  async #exchangeSteps(steps: readonly PipelineStep[]): Promise<PipelineResult> {
+    const answer = await this.#database.db.execProtocol(writePipeline(steps), { throwOnError: false });
+    const collector = createCollector(steps);
+    for (const message of answer.messages as readonly (Answer | Error)[]) {
+      if (message instanceof Error) {
+        const error = readServerError(message);
+        if (error === undefined) throw message;
+        return { results: collector.results, error };
+      }
+      if (message.name === 'rowDescription') collector.addFields(message.fields as readonly ResultField[]);
+      else if (message.name === 'dataRow') collector.addRow(message.fields as readonly (string | null)[]);
+      else if (message.name === 'commandComplete') collector.end(message.text ?? '');
+      else if (message.name === 'emptyQuery') collector.end('');
+      else if (message.name === 'portalSuspended') collector.end(undefined);
+    }
+    return { results: collector.results, error: undefined };
   }
 
   /** Sends messages that end with Sync, or one Query, and reads what came back. */

@@ -18,6 +18,7 @@ import type {
   Outcome,
   RejectKeeping,
   ResultRow,
+  RunOptions,
   SampleRequest,
   SearchAnswer,
   SearchRequest,
@@ -25,6 +26,8 @@ import type {
   TableDescription,
   TablePlan,
   TableRequest,
+  UnitOutcome,
+  UnitRequest,
 } from '../driver.ts';
 import { adviseLanes } from './plan/advice.ts';
 import { commitBatch, openWriter, settleMark, type TableWriter } from './commit/commit.ts';
@@ -42,6 +45,7 @@ import { describeTable } from './catalog/schema.ts';
 
 export const postgresCapabilities: Capabilities = {
   name: 'postgres',
+  dialect: 'postgres',
   // The protocol counts parameters in 16 bits.
   maxParameters: 65_535,
   // A message's length is a signed 32-bit number, and the server's memory for one is 1 GiB less a page.
@@ -150,6 +154,13 @@ class PostgresConnection implements Connection {
     return this.#run(async () => {
       const { searchVectors } = await import('./search/search.ts');
       return searchVectors(this.#link, request);
+    });
+  }
+
+  run(unit: UnitRequest, options: RunOptions = {}): Promise<UnitOutcome> {
+    return this.#run(async () => {
+      const { runPostgresUnit } = await import('./unit/unit.ts');
+      return runPostgresUnit(this.#link, unit, { ...options, lockTimeoutMs: this.#options.lockTimeoutMs });
     });
   }
 

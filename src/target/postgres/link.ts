@@ -1,5 +1,5 @@
 /** The contract between PostgreSQL's driver and what carries it: a connection over a socket, or a database in process. Both fail with {@link PgError} or LinkLostError. */
-import type { ResultRow } from '../driver.ts';
+import type { Landed, ResultRow } from '../driver.ts';
 
 /** A value bound to `$n`. Integers go as bigint, texts as text, bytes as bytea, null without a type. */
 export type PgParameter = string | number | bigint | boolean | Uint8Array | null;
@@ -32,6 +32,47 @@ export interface ServerFacts {
   readonly extensionTypes: ReadonlyMap<number, string>;
 }
 
+/** A value of a {@link PipelineStep}: text whose type the server infers unless one is named, or the bytes of a bytea. */
+export type StepValue = string | Uint8Array | null;
+
+/** One statement among others that are sent together. */
+export interface PipelineStep {
+  readonly sql: string;
+  readonly values: readonly StepValue[];
+  /** Types of the values by oid, 0 where the server is to infer it; undefined: all are inferred, bytes are bytea. */
+  readonly types?: readonly number[] | undefined;
+  /** The portal is suspended behind so many rows; 0: all rows. */
+  readonly maxRows: number;
+}
+
+export interface ResultField {
+  readonly name: string;
+  /** Oid of its type. */
+  readonly dataTypeID: number;
+}
+
+/** What a step came to; values as the server writes them. */
+export interface StepResult {
+  /** The command tag, such as `INSERT 0 1`; empty for a text without a statement and for one that was suspended. */
+  readonly tag: string;
+  /** undefined: it gives no rows. */
+  readonly fields: readonly ResultField[] | undefined;
+  readonly rows: readonly (readonly (string | null)[])[];
+  /** There are `maxRows` rows, and there may be more. */
+  readonly isSuspended: boolean;
+}
+
+/** The results of the steps up to the first that failed, and its error: the steps behind it were not run. */
+export interface PipelineResult {
+  readonly results: readonly StepResult[];
+  readonly error: PgError | undefined;
+}
+
+export interface PipelineOptions extends RunOptions {
+  /** What a link that breaks meanwhile has landed: `unknown` for steps outside a transaction and for those that end one. */
+  readonly landed: Landed;
+}
+
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Without an answer for this long the link counts as lost, 0 for no limit; undefined: as soon as the server, asked after a silence, is not at work for it. */
@@ -57,6 +98,11 @@ export interface PgLink {
   query(sql: string, parameters?: readonly PgParameter[], options?: RunOptions): Promise<PgResult>;
   /** Runs one statement with values in binary form. */
   queryEncoded(sql: string, parameters: readonly EncodedParameter[], options?: RunOptions): Promise<PgResult>;
+  /**
+   * Runs the steps in this order in one round trip; the server passes over those behind the first that fails. Each sees what those before it did.
+   * @throws LinkLostError, SLUICE_CANCELLED
+   */
+  pipeline(steps: readonly PipelineStep[], options: PipelineOptions): Promise<PipelineResult>;
   /** Runs statements without values in one round trip. */
   script(sql: string, options?: RunOptions): Promise<void>;
   /** `COPY … FROM STDIN`: sends the pieces and answers how many rows the server took. When `pieces` throws, the COPY is failed on the server and the error thrown on. */

@@ -17,6 +17,7 @@ import type {
   Outcome,
   RejectKeeping,
   ResultRow,
+  RunOptions,
   SampleRequest,
   SearchAnswer,
   SearchRequest,
@@ -24,6 +25,8 @@ import type {
   TableDescription,
   TablePlan,
   TableRequest,
+  UnitOutcome,
+  UnitRequest,
 } from '../driver.ts';
 import { commitBatch } from './commit.ts';
 import { openSqlite, prepareOnce, transactSqlite, waitForLock, type SqliteFile } from './connect.ts';
@@ -31,6 +34,8 @@ import { finishLoad, prepareLoad, runStatements, setJournal } from './finish.ts'
 import { countTable, digestTable, findMissing } from './keys.ts';
 import { maxParameters, planSqliteTable, type SqliteSettings } from './plan.ts';
 import { describeTable } from './schema.ts';
+import { closeUnitSession } from './unit-session.ts';
+import { runSqliteUnit } from './unit.ts';
 import { minIndexedFloats } from './vector-hnsw.ts';
 import type { TableWriter } from './write.ts';
 
@@ -154,12 +159,17 @@ class SqliteConnection implements Connection {
     return this.#read(() => searchVectors(this.#link.db, this.#link.file, request));
   }
 
+  async run(unit: UnitRequest, options: RunOptions = {}): Promise<UnitOutcome> {
+    return runSqliteUnit(this.#link, unit, { ...options, signal: options.signal ?? this.#options.signal });
+  }
+
   async sampleVectors(request: SampleRequest): Promise<readonly Float32Array[]> {
     const { sampleVectors } = await import('./vector-sample.ts');
     return this.#read(() => sampleVectors(this.#link.db, request));
   }
 
   async close(): Promise<void> {
+    closeUnitSession(this.#link);
     if (this.#link.db.isOpen) this.#link.db.close();
   }
 

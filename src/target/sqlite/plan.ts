@@ -152,6 +152,7 @@ function findOptionProblems({ options = {}, mode }: TableRequest): readonly stri
   if (options.isAtomic === true && mode !== 'replace')
     problems.push('SQLite has no --atomic for this mode: rows become visible batch by batch. Mode replace shows all rows at once.');
   if (options.isUnlogged === true) problems.push('SQLite has no tables without a log (--unlogged).');
+  if (options.isBoot === true) problems.push('Only rqlite can be booted from a file (--boot).');
   if (options.vectorType === 'halfvec') problems.push('SQLite keeps vectors as 32-bit floats only (--vector-type halfvec).');
   return problems;
 }

@@ -21,6 +21,8 @@ export interface ExchangeHandlers<Result> {
   mayHaveLanded(): boolean;
   onFields?(fields: readonly FieldDescription[]): void;
   onRow?(values: readonly (string | null)[]): void;
+  /** A statement ended with this tag, empty for a text without one, or (undefined) was suspended at its limit of rows. */
+  onEnd?(tag: string | undefined): void;
   onCopyIn?(): void;
   onCopyData?(chunk: Uint8Array): void;
   /** The server failed, the caller stopped it, or the link broke: nothing more may be sent, but what ends a COPY. True: that was sent, so no CancelRequest is needed at once. */
@@ -119,8 +121,8 @@ export class Exchange<Result> implements Submittable {
   }
 
   handleCommandComplete(message: { readonly text: string }): void {
-    this.noteProgress();
     this.#tag = message.text;
+    this.#handle(() => this.#handlers.onEnd?.(message.text));
   }
 
   handleCopyInResponse(): void {
@@ -130,11 +132,11 @@ export class Exchange<Result> implements Submittable {
   }
 
   handleEmptyQuery(): void {
-    this.noteProgress();
+    this.#handle(() => this.#handlers.onEnd?.(''));
   }
 
   handlePortalSuspended(): void {
-    this.noteProgress();
+    this.#handle(() => this.#handlers.onEnd?.(undefined));
   }
 
   /** Nothing: the session tells, also after an error, when the client has forgotten the query. */

@@ -5,13 +5,13 @@ import type { FieldDescription } from './wire-client.ts';
 type ResultValue = ResultRow[string];
 type ParseValue = (text: string) => ResultValue;
 
-function parseInteger(text: string): number | bigint {
+export function parseInteger(text: string): number | bigint {
   const value = Number(text);
   return Number.isSafeInteger(value) ? value : BigInt(text);
 }
 
 /** `\x00ff`, or the older form `\000\377` where a session was told so. */
-function parseBytes(text: string): Uint8Array {
+export function parseBytes(text: string): Uint8Array {
   if (text.startsWith('\\x')) return Uint8Array.from(Buffer.from(text.slice(2), 'hex'));
   const bytes: number[] = [];
   for (let at = 0; at < text.length; at++) {

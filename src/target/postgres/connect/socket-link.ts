@@ -2,7 +2,19 @@
 import { copyIn } from './copy-in.ts';
 import { copyOut } from './copy-out.ts';
 import { bindEncoded, bindValue } from './frames.ts';
-import type { CopyPieces, EncodedParameter, PgLink, PgParameter, PgResult, RunOptions, ServerFacts } from '../link.ts';
+import type {
+  CopyPieces,
+  EncodedParameter,
+  PgLink,
+  PgParameter,
+  PgResult,
+  PipelineOptions,
+  PipelineResult,
+  PipelineStep,
+  RunOptions,
+  ServerFacts,
+} from '../link.ts';
+import { runPipeline } from './pipeline.ts';
 import type { Session } from './session.ts';
 import { runBound, runScript } from './statement.ts';
 
@@ -36,6 +48,10 @@ class SocketLink implements PgLink {
 
   async queryEncoded(sql: string, parameters: readonly EncodedParameter[], options: RunOptions = {}): Promise<PgResult> {
     return runBound(this.#session, { sql, values: parameters.map(bindEncoded), extensionTypes: this.server.extensionTypes }, options);
+  }
+
+  async pipeline(steps: readonly PipelineStep[], options: PipelineOptions): Promise<PipelineResult> {
+    return runPipeline(this.#session, steps, options);
   }
 
   async script(sql: string, options: RunOptions = {}): Promise<void> {

@@ -150,6 +150,7 @@ function findNameProblems({ request, place, other, table, name }: PlanContext): 
   if (other !== undefined) problems.push(`${name} is a ${kindNames[other.kind] ?? 'relation'}, not a table; choose another with --table.`);
   if (table?.persistence === 't')
     problems.push(`${name} is a temporary table, which other sessions do not see; choose another with --table.`);
+  if (request.options?.isBoot === true) problems.push('Only rqlite can be booted from a file (--boot).');
   if (columns.length === 0) problems.push('The load has no columns.');
   if (columns.length > maxColumns) problems.push(`The load has ${String(columns.length)} columns; PostgreSQL takes ${String(maxColumns)}.`);
   if (table !== undefined) {

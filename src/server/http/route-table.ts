@@ -1,0 +1,31 @@
+/** The shape of a route and the words of its description; the list itself is in route-list.ts. */
+import type { Handler } from './exchange.ts';
+import type { ParameterName } from './parameter-list.ts';
+import type { Permission } from './users.ts';
+
+export type Method = 'GET' | 'POST' | 'DELETE';
+
+/** Parameters of every route. */
+export const always: readonly ParameterName[] = ['pretty', 'strict'];
+
+/** What a route takes as a body, for the description. */
+export type BodyKind = 'statements' | 'sql' | 'database' | 'rows' | 'node';
+
+export interface Route {
+  /** As it is matched; in metrics and in the log it stands for every request that it took. */
+  readonly path: string;
+  /** As the description writes it, where that is not the path: none for a mere redirect. */
+  readonly shown?: readonly string[];
+  /** Whether longer paths are taken too: rqlite matches most of its routes so. */
+  readonly isPrefix: boolean;
+  readonly methods: readonly Method[] | 'any';
+  /** All of them are needed; none: the route is open to everybody. */
+  readonly permissions: readonly Permission[];
+  /** Of an answer without a body that refuses the request. */
+  readonly refusalType?: string;
+  readonly parameters: readonly ParameterName[];
+  readonly body?: BodyKind;
+  readonly answerType: string;
+  readonly summary: string;
+  readonly handle: Handler;
+}
