@@ -82,6 +82,31 @@ export const serverBenchmarks: readonly Benchmark[] = [
     maxRssMb: 250,
   }),
   {
+    name: 'serve-load',
+    entries: [
+      { key: 'sluice', trial: 'serve-load', rows: million },
+      { key: 'limit', trial: 'serve-load-limit', rows: million },
+      { key: 'row by row', trial: 'serve-singles', rows: 5 * thousand },
+    ],
+    bars: [
+      {
+        what: 'load of a CSV file, beside requests of 1,000 rows that were encoded before',
+        sluice: (of) => get(of, 'sluice').rowsPerSecond,
+        limit: (of) => get(of, 'limit').rowsPerSecond,
+        bar: { atLeast: 0.9 },
+        unit: 'rows/s',
+      },
+      {
+        what: 'load of a CSV file, beside a request for each row',
+        sluice: (of) => get(of, 'sluice').rowsPerSecond,
+        limit: (of) => get(of, 'row by row').rowsPerSecond,
+        bar: { atLeast: 50 },
+        unit: 'rows/s',
+      },
+    ],
+    isHeavy: true,
+  },
+  {
     name: 'serve-load-dump',
     entries: [{ key: 'sluice', trial: 'serve-load-dump', rows: 200 * thousand }],
     bars: [

@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
+import { makeSmallRows, provideData } from './data.ts';
 import { HttpConnection, writePost } from './http-connection.ts';
-import { cliFile } from './sluice.ts';
+import { cliFile, openLibrary } from './sluice.ts';
 import type { Sample, Trial } from './trials.ts';
 
 /** A server that was started for one trial. */
@@ -56,6 +57,8 @@ interface Asking {
 interface Recipe {
   readonly flags?: readonly string[];
   readonly connections?: number;
+  /** Makes the input, in the caller's process. */
+  readonly provide?: (rows: number) => void;
   /** Before the clock starts. */
   readonly prepare?: (asking: Asking) => Promise<void>;
   readonly run: (asking: Asking) => Promise<void>;
@@ -74,7 +77,7 @@ async function must(connection: HttpConnection, request: Buffer): Promise<void> 
 
 function trialOf(recipe: Recipe): Trial {
   return {
-    provide: () => undefined,
+    provide: (rows) => recipe.provide?.(rows),
     run: async (rows, folder) => {
       const served = await startServer(folder, recipe.flags ?? []);
       const connections = await Promise.all(Array.from({ length: recipe.connections ?? 1 }, () => HttpConnection.open(served.port)));
@@ -164,6 +167,53 @@ function makeDump(): string {
   return `PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n${lines.join('\n')}\nCOMMIT;\n`;
 }
 
+const rowsPerInsert = 1_000;
+
+/** The rows of the file as requests of one INSERT each, encoded before the clock starts: what the server can take, whoever asks. */
+function makeInserts(rows: number): readonly Buffer[] {
+  const requests: Buffer[] = [];
+  const tuples = Array.from({ length: rowsPerInsert }, () => '(?,?,?)').join(',');
+  let parameters: (string | number)[] = [];
+  for (const { id, name, age } of makeSmallRows(rows)) {
+    parameters.push(id, name, age);
+    if (parameters.length < 3 * rowsPerInsert) continue;
+    requests.push(writePost('/db/execute', JSON.stringify([[`INSERT INTO foo(id, name, age) VALUES ${tuples}`, ...parameters]])));
+    parameters = [];
+  }
+  return requests;
+}
+
+function loadLimit(): Trial {
+  let requests: readonly Buffer[] = [];
+  return trialOf({
+    prepare: async ({ rows }) => {
+      requests = await Promise.resolve(makeInserts(rows));
+    },
+    run: async ({ connections: [connection] }) => {
+      for (const request of requests) {
+        const { status } = (await connection?.send(request)) ?? {};
+        if (status !== 200) throw new Error(`status ${String(status)}`);
+      }
+    },
+  });
+}
+
+/** A whole load by the library: plan, ledger, every row checked, and verified at the end. */
+function loadTrial(): Trial {
+  let load: Awaited<ReturnType<typeof openLibrary>>['load'] | undefined;
+  return trialOf({
+    provide: (rows) => void provideData('csv', rows),
+    prepare: async () => {
+      ({ load } = await openLibrary());
+    },
+    run: async ({ port, rows }) => {
+      const to = `rqlite://127.0.0.1:${String(port)}`;
+      const report = await load?.({ from: provideData('csv', rows), to, table: 'foo', key: ['id'], cache: false });
+      if (report?.verification?.isOk !== true) throw new Error(`the load ended as ${String(report?.state)}`);
+    },
+  });
+}
+
 /** The trials of the server, by name. */
 export const serverTrials: Readonly<Record<string, Trial>> = {
   'serve-singles': bulkTrial('/db/execute', 1),
@@ -178,6 +228,8 @@ export const serverTrials: Readonly<Record<string, Trial>> = {
       await drainQueue(asking);
     },
   }),
+  'serve-load': loadTrial(),
+  'serve-load-limit': loadLimit(),
   'serve-load-dump': trialOf({
     run: ({ connections: [connection] }) => must(connection as HttpConnection, writePost('/db/load', makeDump(), 'text/plain')),
   }),

@@ -12,18 +12,20 @@ import { enterBatch, readNote, type Entry } from './batch-entry.ts';
 import { countRejected } from './batch-note.ts';
 import { makeReport, reportNothingToDo, writeBatchCommand, type BatchEnding } from './batch-report.ts';
 import { describeUnit } from './batch.ts';
-import { checkFileOptions } from './file-options.ts';
+import { checkFileOptions, defaultMaxErrors, defaultUnit } from './file-options.ts';
 import type { BatchFailure, BatchFileOptions, BatchReport, FileAnswer } from './options.ts';
+import { checkScript } from './script-check.ts';
 import { openStatements, type StatementInput } from './statement-source.ts';
 import { openStatusFile, type StatusFile } from './status-file.ts';
 import { commitUnit, type Progressing } from './unit-commit.ts';
 import { cutUnits, type Unit } from './unit-cut.ts';
+import { isReadOnlyRefusal, runUnledgered } from './unledgered.ts';
 import { openUnitLink, repeatOver, type RunningConnection, type UnitLink } from './unit-run.ts';
 
-/** A commit costs as much as some hundred statements; more of them make the answers come later and gain no more. */
-const defaultUnit = 1_000;
-const defaultMaxErrors = 100_000;
 const maxFailuresKept = 10;
+
+/** How long a target that failed is waited for to write that down. The next session finds out without it. */
+const lastWordsMs = 5_000;
 
 /**
  * Runs the statements of a file in units. A file that is in the ledger already goes on where it stopped, or is found done.
@@ -39,7 +41,12 @@ export async function batchFile(options: BatchFileOptions): Promise<BatchReport>
       throw new SluiceError('SLUICE_CANCELLED', `The batch of ${input.name} was cancelled before it began.`, { hint: 'Nothing was run.' });
     const link = await openUnitLink(options);
     try {
-      const entry = await enterBatch({ options, input, connection: link.connection });
+      await checkScript(input, link.connection.capabilities.dialect ?? 'sqlite');
+      const entry = await enterBatch({ options, input, connection: link.connection }).catch((error: unknown) => {
+        if (isReadOnlyRefusal(error)) return error;
+        throw error;
+      });
+      if (entry instanceof SluiceError) return await runUnledgered({ options, input, link, refusal: entry });
       if (entry.kind === 'nothing_to_do') return reportNothingToDo(entry, { options, input });
       return await runEntered({ options, input, link, entry });
     } finally {
@@ -250,13 +257,14 @@ async function recordFailure({ link, entry, options, input }: Entered, owner: st
   const noted = new SluiceError(failure.code, failure.message, {
     cause: failure.cause ?? failure,
     problems: failure.problems,
-    hint: [failure.hint, resume].filter((text) => text !== undefined).join(' '),
+    // What was asked for has to change first, and its hint says how.
+    hint: (failure.code === 'SLUICE_USAGE' ? [failure.hint] : [failure.hint, resume]).filter((text) => text !== undefined).join(' '),
   });
   try {
-    await link.connection.transact([
-      releaseShards(entry.load.load, owner),
-      failLoad(entry.load.load, `${failure.code}: ${failure.message}`),
-    ]);
+    await link.connection.transact(
+      [releaseShards(entry.load.load, owner), failLoad(entry.load.load, `${failure.code}: ${failure.message}`)],
+      { signal: AbortSignal.timeout(lastWordsMs) },
+    );
   } catch (second) {
     // The target is what failed: the ledger keeps the batch as running, and its owner's end tells the next session that it is not.
     noted.cause = new AggregateError([failure, second], failure.message);

@@ -1,4 +1,5 @@
 /** The account of a batch: counts from the ledger, times from the session. That they add up is checked, not assumed. */
+import { formatCount } from '../count-text.ts';
 import type { LedgerLoad } from '../ledger/reading.ts';
 import { writeBatchWords, writeCommand } from '../load/command-text.ts';
 import { redactUrl } from '../target/registry.ts';
@@ -101,7 +102,7 @@ function isBalanced(counts: BatchCounts, { counts: ledger }: LedgerLoad): boolea
 }
 
 function describeNotes({ before, counts }: BatchEnding): readonly string[] {
-  return before === 0 ? [] : [`${String(before)} of the ${String(counts.read)} statements were run by earlier sessions`];
+  return before === 0 ? [] : [`${formatCount(before)} of the ${formatCount(counts.read)} statements were run by other sessions`];
 }
 
 function chooseNext(load: LedgerLoad, { state, counts }: BatchEnding, { options, input }: Asked): string {

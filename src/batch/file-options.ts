@@ -3,6 +3,10 @@ import { SluiceError } from '../errors.ts';
 import { checkRunning } from './batch.ts';
 import type { BatchFileOptions } from './options.ts';
 
+/** A commit costs as much as some hundred statements; more of them make the answers come later and gain no more. */
+export const defaultUnit: number = 1_000;
+export const defaultMaxErrors: number = 100_000;
+
 /** More statements than this in one commit gain nothing, and would be held all at once. */
 const maxUnit = 1_000_000;
 

@@ -23,7 +23,11 @@ export interface RunningOptions {
   readonly statusRows?: boolean | undefined;
   /** Rows that one statement may give back; 100,000 by default. */
   readonly maxRows?: number | undefined;
-  /** How long a unit may take, in milliseconds; 5 minutes by default. */
+  /**
+   * How long a unit may take, in milliseconds; 5 minutes by default. SQLite and PGlite run on the caller's thread and can't be interrupted: there the time, and
+   * `signal`, are looked at between statements and between the rows that one gives, so a single statement that never ends holds the thread. Where statements
+   * are not one's own, call it from a worker thread or a process that can be ended, as `sluice batch` does.
+   */
   readonly timeoutMs?: number | undefined;
   /** How long a lock may be waited for, in milliseconds; 30,000 by default. */
   readonly lockTimeoutMs?: number | undefined;

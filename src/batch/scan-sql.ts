@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { SluiceError } from '../errors.ts';
 import { createSplitter, type StreamedStatement } from '../sql/split.ts';
 import { readTokens } from '../sql/tokens.ts';
+import { findShellText, ShellTextError } from './shell-text.ts';
 import {
   countLines,
   faultAt,
@@ -30,9 +31,17 @@ export function createSqlScanner(request: ScanRequest): StatementScanner {
     return { statement: { sql, parameters: [] }, start, end: behind, raw: sql };
   }
 
+  function toShellFault(found: StreamedStatement | undefined): SluiceError | undefined {
+    const text = found === undefined ? undefined : findShellText(found.sql, request.dialect);
+    return text && new ShellTextError(`${request.name}, line ${String(from.line + (found?.line ?? 0))}`, text);
+  }
+
   function split(work: () => readonly StreamedStatement[]): ScanStep {
     try {
-      return { statements: work().map(toFileStatement) };
+      const found = work();
+      const shell = found.findIndex(({ sql }) => findShellText(sql, request.dialect) !== undefined);
+      if (shell < 0) return { statements: found.map(toFileStatement) };
+      return { statements: found.slice(0, shell).map(toFileStatement), fault: toShellFault(found[shell]) };
     } catch (error) {
       if (!(error instanceof SluiceError)) throw error;
       return { statements: [], fault: faultAt(request, line, error.message.replace(/\.$/, '')) };
@@ -52,10 +61,19 @@ export function createSqlScanner(request: ScanRequest): StatementScanner {
 
   function end(): ScanStep {
     if (half.length > 0) return { statements: [], fault: faultAt(request, line, 'the file ends inside a character') };
-    return split(() => splitter.end());
+    const step = split(() => splitter.end());
+    const last = step.statements.at(-1);
+    if (last === undefined || !isOpen(last.raw, request.dialect)) return step;
+    const fault = faultAt(request, last.start.line, 'the file ends inside a quote of the statement that begins here');
+    return { statements: step.statements.slice(0, -1), fault };
   }
 
   return { push, end };
+}
+
+/** Whether what is behind a text would still be in a quote: the file was cut off, or a quote was forgotten and holds what follows. */
+function isOpen(sql: string, dialect: ScanRequest['dialect']): boolean {
+  return readTokens(`${sql}\n;`, dialect).at(-1)?.text.endsWith('\n;') ?? false;
 }
 
 /** How many bytes at the end begin a character that is not whole; 0 when they can't be the beginning of one. */

@@ -47,14 +47,29 @@ function openFile(path: string): StatusFile {
     path,
     write: (place, lines) => {
       const bytes = Buffer.from(lines);
-      for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at, bytes.length - at, place + at);
-      ftruncateSync(descriptor, place + bytes.length);
-      fdatasyncSync(descriptor);
+      try {
+        for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at, bytes.length - at, place + at);
+        ftruncateSync(descriptor, place + bytes.length);
+        fdatasyncSync(descriptor);
+      } catch (cause) {
+        throw toWriteError(path, cause);
+      }
       return place + bytes.length;
     },
     cut: (place) => ftruncateSync(descriptor, place),
     close: () => closeSync(descriptor),
   };
+}
+
+/** The lines of a unit are not on the disk, so nothing of it is committed. */
+function toWriteError(path: string, cause: unknown): SluiceError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+  return new SluiceError(
+    isFull ? 'SLUICE_TARGET_FULL' : 'SLUICE_TARGET_FAILED',
+    isFull ? `There is no room for the status file ${path}.` : `The status file ${path} can't be written: ${code}.`,
+    { cause, hint: isFull ? 'Make room for it, or name another file with --status-file.' : 'Name another file with --status-file.' },
+  );
 }
 
 /** What every status file begins with. */

@@ -2,11 +2,17 @@
 import type { BatchFileOptions } from '../batch/options.ts';
 import type { Invocation } from './invocation.ts';
 import { checkValues, duration, oneOf, read, required, toggle, whole, word } from './option-schema.ts';
-import { parseRejectLimit } from './values.ts';
+import { parseDuration, parseRejectLimit } from './values.ts';
 
 interface BatchRequest {
   readonly options: BatchFileOptions & { readonly from: string };
   readonly isJson: boolean;
+}
+
+/** A unit needs some time: 0 would be none, and not "as long as it takes". */
+function parseTimeout(text: string): number | undefined {
+  const timeoutMs = parseDuration(text);
+  return timeoutMs !== undefined && timeoutMs >= 1 && timeoutMs <= 86_400_000 ? timeoutMs : undefined;
 }
 
 const batchShape = {
@@ -17,7 +23,7 @@ const batchShape = {
   onConflict: oneOf(['error', 'not-applied']),
   statusRows: toggle,
   maxErrors: read(parseRejectLimit, 'a number of statements such as 500, or a share such as 1%'),
-  timeout: duration,
+  timeout: read(parseTimeout, 'a duration from 1ms to a day; write it as 500ms, 30s or 2m'),
   label: word,
   again: toggle,
   lockTimeout: duration,

@@ -1,12 +1,15 @@
 /** `sluice batch`: statements of a file or stdin, and what became of each. Answers go to stdout, everything else to stderr. */
-import type { BatchProgress, BatchReport, FileAnswer } from '../batch/options.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BatchProgress, BatchReport } from '../batch/options.ts';
 import { errorExitCodes } from '../errors.ts';
+import { runBatchThread, type RunRequest } from './batch-run.ts';
 import { layoutBatchSummary, layoutFailed } from './batch-summary.ts';
 import { readBatchRequest } from './batch-request.ts';
+import { printFailure } from './failure.ts';
+import { endAtOnce } from './forced-end.ts';
 import { watchInterrupts } from './interruption.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';
-import { openLibrary } from './library.ts';
 import { formatBytes, formatCount, formatRate, formatShare } from './quantity.ts';
 import { writeAll, type Output } from './terminal.ts';
 import { cutText } from './text-width.ts';
@@ -16,33 +19,46 @@ const doneWithErrors = 3;
 /** Lines on failed statements before the rest is only counted: half a screen. */
 const maxShown = 10;
 
+/** How long output that nobody reads may keep a process that has to end. */
+const lastWordsMs = 1_000;
+
 /** The line of progress is redrawn this often at most, as that of a load. */
 const frameMs = 125;
 
 /** Runs the command. @throws SLUICE_USAGE for options that can't be used, and what the batch throws. */
 export async function runBatch(invocation: Invocation): Promise<number> {
   const { options, isJson } = readBatchRequest(invocation);
-  const { stderr, stdout } = invocation.terminal;
+  const { terminal } = invocation;
+  const { stderr, stdout } = terminal;
   if (options.from === '-' && process.stdin.isTTY) {
     invocation.ready();
     stderr.write('reading statements from the terminal; Ctrl-D ends them\n');
   }
-  const { batchFile } = await openLibrary();
   const screen = createScreen(stderr, isJson);
   let hidesRows = false;
-  const watch = watchInterrupts(screen.interrupted, screen.end);
+  const watch = watchInterrupts(screen.interrupted, () => {
+    screen.end();
+    endAtOnce(errorExitCodes.SLUICE_CANCELLED);
+  });
   try {
-    const report = await batchFile({
-      ...options,
+    const report = await runBatchThread({
+      options,
+      isJson,
+      maxShown,
       signal: watch.signal,
       onAnswers: async (answers) => {
         screen.tellFailed(answers);
-        hidesRows ||= !isJson && answers.some((answer) => answer.status === 'applied' && answer.rows !== undefined);
-        if (isJson) await writeAll(stdout, answers.map(toJsonLine));
+        hidesRows ||= !isJson && answers.givesRows;
+        await writeAll(stdout, answers.lines);
       },
       onProgress: (progress) => {
         invocation.ready();
         screen.show(progress);
+      },
+      onStuck: (error) => {
+        screen.end();
+        const exitCode = printFailure(error, terminal, isJson);
+        void Promise.race([Promise.all([stdout.flush(), stderr.flush()]), sleep(lastWordsMs)]).finally(() => endAtOnce(exitCode));
       },
     });
     invocation.ready();
@@ -68,7 +84,7 @@ export function findBatchExitCode({ state, counts, isBalanced }: BatchReport): n
 
 interface Screen {
   readonly show: (progress: BatchProgress) => void;
-  readonly tellFailed: (answers: readonly FileAnswer[]) => void;
+  readonly tellFailed: (answers: Parameters<RunRequest['onAnswers']>[0]) => void;
   readonly interrupted: () => void;
   /** Takes away what is redrawn. Safe to call again. */
   readonly end: () => void;
@@ -99,10 +115,8 @@ function createScreen(stderr: Output, isJson: boolean): Screen {
       drawnMs = performance.now();
     },
     tellFailed: (answers) => {
-      for (const answer of answers) {
-        if (answer.status !== 'error') continue;
-        if (++failed <= maxShown) say(layoutFailed({ ...answer, ...answer.error }, stderr.colors));
-      }
+      failed += answers.failed;
+      for (const failure of answers.failures) say(layoutFailed(failure, stderr.colors));
     },
     interrupted: () =>
       say(`finishing the unit in flight; press Ctrl-C again to stop at once${resume === undefined ? '' : `; go on with: ${resume}`}`),

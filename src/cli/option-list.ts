@@ -150,7 +150,7 @@ export const batchGroup: OptionGroup = {
       flags: '--max-errors <limit>',
       description: 'stop above this many statements that failed or were undone, e.g. 500 or 1% (default: 100,000)',
     },
-    { flags: '--timeout <duration>', description: 'how long a unit may take (default: 5m)' },
+    { flags: '--timeout <duration>', description: 'how long a unit may take; a statement that goes on is cut off (default: 5m)' },
     { flags: '--label <name>', description: 'a name of your own: the same label never runs twice' },
     { flags: '--again', description: 'run again what was run before' },
     lockTimeoutOption,
@@ -237,6 +237,10 @@ export const serveLimitGroup: OptionGroup = {
     { flags: '--idle-timeout <duration>', description: 'how long a connection may lie idle (default: 75s)' },
     { flags: '--write-timeout <duration>', description: 'how long a client may leave an answer unread (default: 60s)' },
     { flags: '--stop-timeout <duration>', description: 'how long requests in flight may take at the end (default: 30s)' },
+    {
+      flags: '--transaction-timeout <duration>',
+      description: 'a BEGIN that no client ends is rolled back after this (default: 60s)',
+    },
     { flags: '--max-connections <count>', description: 'further ones are closed at once (default: 4,096)' },
   ],
 };

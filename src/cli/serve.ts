@@ -1,6 +1,9 @@
 /** `sluice serve`: an SQLite database over HTTP until a signal ends it. */
-import { SluiceError } from '../errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorExitCodes, isSluiceError, SluiceError } from '../errors.ts';
 import type { Limits, LogOptions, RunningServer, ServeOptions } from '../server/serve.ts';
+import { printFailure } from './failure.ts';
+import { endAtOnce } from './forced-end.ts';
 import { watchInterrupts } from './interruption.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';
@@ -25,12 +28,16 @@ const serveShape = {
   idleTimeout: duration,
   writeTimeout: duration,
   stopTimeout: duration,
+  transactionTimeout: duration,
   maxConnections: whole(1, 1_000_000),
   allowOrigin: anyText,
   logFormat: oneOf(['json', 'text']),
   logLevel: oneOf(['debug', 'info', 'warn', 'error']),
   json: toggle,
 };
+
+/** How long output that nobody reads may keep a process that has to end. */
+const lastWordsMs = 1_000;
 
 /** Runs the command. @throws SLUICE_USAGE for options that can't be used, and what `serve` throws */
 export async function runServe(invocation: Invocation): Promise<number> {
@@ -43,7 +50,8 @@ export async function runServe(invocation: Invocation): Promise<number> {
       stderr.write('stopping: requests in flight are answered, queued ones applied; once more to stop at once\n');
       interrupt();
     },
-    () => undefined,
+    // A statement that runs would keep `process.exit` waiting.
+    () => endAtOnce(errorExitCodes.SLUICE_CANCELLED),
   );
   try {
     const server = await serve({ ...options, log: { ...options.log, write: (line) => stderr.write(line) } });
@@ -51,11 +59,23 @@ export async function runServe(invocation: Invocation): Promise<number> {
     stderr.write(`${layoutStart(server, options).join('\n')}\n`);
     if (isJson) stdout.write(toJsonLine({ event: 'listening', schema: 1, url: server.url, port: server.port }));
     await interrupted;
-    await server.close();
+    await closeOrForce(server, invocation, isJson);
   } finally {
     watch.release();
   }
   return 0;
+}
+
+/** Closes the server; where a statement does not end, the process is ended all the same. What it had not committed is undone when the file is opened again. */
+async function closeOrForce(server: RunningServer, { terminal }: Invocation, isJson: boolean): Promise<void> {
+  try {
+    await server.close();
+  } catch (error) {
+    if (!isSluiceError(error) || error.code !== 'SLUICE_TARGET_TIMEOUT') throw error;
+    const exitCode = printFailure(error, terminal, isJson);
+    await Promise.race([Promise.all([terminal.stdout.flush(), terminal.stderr.flush()]), sleep(lastWordsMs)]);
+    endAtOnce(exitCode);
+  }
 }
 
 interface ServeRequest {
@@ -78,6 +98,7 @@ function readServeRequest(invocation: Invocation): ServeRequest {
     idleTimeoutMs: values.idleTimeout,
     writeTimeoutMs: values.writeTimeout,
     stopTimeoutMs: values.stopTimeout,
+    transactionTimeoutMs: values.transactionTimeout,
     maxConnections: values.maxConnections,
   };
   const options: ServeRequest['options'] = {

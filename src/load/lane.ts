@@ -40,7 +40,7 @@ export interface Lane {
   readonly embed:
     { readonly stage: EmbedStage; readonly from: number; readonly into: number; readonly emptyText: EmptyTextPolicy } | undefined;
   /** The lane's connection. Rejects like `reconnect` where there is none yet. */
-  connection(): Promise<Pick<Connection, 'commit' | 'settle'>>;
+  connection(): Promise<Pick<Connection, 'ready' | 'commit' | 'settle'>>;
   /** Replaces the connection after a broken link; one attempt. */
   reconnect(): Promise<void>;
   readonly turn: Turn;

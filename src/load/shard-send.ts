@@ -13,11 +13,18 @@ const maxLosses = 18;
 const firstDelayMs = 250;
 const maxDelayMs = 10_000;
 
-/** Waits for the right to commit. */
+/** Waits for the right to commit; what the driver can do with the batch before that is done first, while other lanes commit. */
 export async function takeTurn(run: Run): Promise<Event> {
   const { lane } = run;
+  await readyBatch(run);
   const answer = await timeStage(lane, 'wait', () => lane.turn.take(lane.aborting));
   return answer === 'taken' ? 'turn_given' : 'turn_closed';
+}
+
+/** A connection that can't be opened is the commit's to tell of: it asks for it again. */
+async function readyBatch(run: Run): Promise<void> {
+  const connection = await run.lane.connection().catch(() => undefined);
+  connection?.ready?.(readCut(run).batch);
 }
 
 /** Sends the batch in hand: rows, rejects and mark in one transaction. */

@@ -52,7 +52,10 @@ export interface RunningServer {
   readonly port: number;
   /** What is on and what to mind, for people. */
   readonly warnings: readonly string[];
-  /** No new connections; requests in flight are answered, the queue is applied, the database closed. May be called again. */
+  /**
+   * No new connections; requests in flight are answered, the queue is applied, the database closed. May be called again.
+   * @throws SLUICE_TARGET_TIMEOUT a statement does not end: everything else is closed, but the process can't end by itself, nor by `process.exit`
+   */
   close(): Promise<void>;
 }
 
@@ -120,9 +123,22 @@ interface DatabaseOpening {
   readonly opened: Opened;
 }
 
+/** What a statement gets at a stop when the time of its request, and that of the queue, is over. */
+const lastStatementMs = 5_000;
+
 async function openDatabase({ options, facts, log, opened }: DatabaseOpening): Promise<{ engine: Engine; queue: Queue | undefined }> {
   const { file, isReadOnly, checksForeignKeys } = facts;
-  const engine = await openEngine({ file, isReadOnly, checksForeignKeys, readers: options.readers });
+  const limits: Limits = { ...defaultLimits, ...options.limits };
+  const engine = await openEngine({
+    file,
+    isReadOnly,
+    checksForeignKeys,
+    readers: options.readers,
+    guardsLedger: true,
+    transactionTimeoutMs: limits.transactionTimeoutMs,
+    closeTimeoutMs: Math.min(limits.stopTimeoutMs, lastStatementMs),
+    onNotice: (message) => log.write('warn', 'database', { message }),
+  });
   opened.engine = engine;
   if (isReadOnly) return { engine, queue: undefined };
   const queue = await openQueue(

@@ -10,6 +10,7 @@ export interface InsertShape {
   readonly rows: ShapeRows | undefined;
   readonly ignoresConflict: boolean;
   readonly replacesConflict: boolean;
+  readonly guardsConflict: boolean;
 }
 
 /** Words that make a SELECT more than one row of its own values, or not surely one. */
@@ -29,7 +30,14 @@ const wordsOfLargerQueries = [
   'FOR',
 ];
 
-const none: InsertShape = { table: undefined, columns: undefined, rows: undefined, ignoresConflict: false, replacesConflict: false };
+const none: InsertShape = {
+  table: undefined,
+  columns: undefined,
+  rows: undefined,
+  ignoresConflict: false,
+  replacesConflict: false,
+  guardsConflict: false,
+};
 
 /** Of the INSERT or REPLACE at a place. */
 export function readInsert(reading: Reading, at: number): InsertShape {
@@ -71,8 +79,12 @@ function findBodyEnd(reading: Reading, body: number): number {
 }
 
 /** What stands behind ON CONFLICT, of which SQLite takes several. */
-function readConflict(reading: Reading, from: number, before: InsertShape): Pick<InsertShape, 'ignoresConflict' | 'replacesConflict'> {
-  let { ignoresConflict, replacesConflict } = before;
+function readConflict(
+  reading: Reading,
+  from: number,
+  before: InsertShape,
+): Pick<InsertShape, 'ignoresConflict' | 'replacesConflict' | 'guardsConflict'> {
+  let { ignoresConflict, replacesConflict, guardsConflict } = before;
   const returning = findWord(reading, from, ['RETURNING']) ?? reading.tokens.length;
   for (
     let at = findWord(reading, { from, to: returning }, ['DO']);
@@ -80,9 +92,12 @@ function readConflict(reading: Reading, from: number, before: InsertShape): Pick
     at = findWord(reading, { from: at + 1, to: returning }, ['DO'])
   ) {
     ignoresConflict ||= wordAt(reading, at + 1) === 'NOTHING';
-    replacesConflict ||= wordAt(reading, at + 1) === 'UPDATE';
+    if (wordAt(reading, at + 1) !== 'UPDATE') continue;
+    replacesConflict = true;
+    const next = findWord(reading, { from: at, to: returning }, ['CONFLICT']) ?? returning;
+    guardsConflict ||= findWord(reading, { from: at, to: next }, ['WHERE']) !== undefined;
   }
-  return { ignoresConflict, replacesConflict };
+  return { ignoresConflict, replacesConflict, guardsConflict };
 }
 
 function readRows(reading: Reading, span: Span): ShapeRows | undefined {

@@ -64,6 +64,8 @@ export interface StatementShape {
   readonly ignoresConflict: boolean;
   /** OR REPLACE (or REPLACE INTO), or ON CONFLICT … DO UPDATE: a row in the way is changed, not met with an error. */
   readonly replacesConflict: boolean;
+  /** ON CONFLICT … DO UPDATE … WHERE: a row in the way is changed on a condition. */
+  readonly guardsConflict: boolean;
   readonly hasWhere: boolean;
   /** Of UPDATE and DELETE. */
   readonly equalities: readonly ShapeEquality[];

@@ -7,7 +7,7 @@ import { createReading, findWord, isSign, rangeOf, skipGroup, wordAt, type Readi
 import type { StatementShape } from './shape-contract.ts';
 import { skipWith } from './with-clause.ts';
 
-export type { ShapeEquality, ShapeRows, ShapeTable, StatementShape, TextRange, WrittenName } from './shape-contract.ts';
+export type { StatementShape } from './shape-contract.ts';
 
 /** PRAGMAs of SQLite that only tell something although they have an argument in parentheses. */
 const tellingPragmas: ReadonlySet<string> = new Set(
@@ -31,6 +31,7 @@ const emptyShape: StatementShape = {
   rows: undefined,
   ignoresConflict: false,
   replacesConflict: false,
+  guardsConflict: false,
   hasWhere: false,
   equalities: [],
 };

@@ -4,7 +4,7 @@ import { createCursor, kinds } from './lexer.ts';
 import { createEndWatch, endsStatement, resetEndWatch } from './statement-end.ts';
 import { lexerOf } from './tokens.ts';
 
-export { createSplitter, type Splitter, type SplitterOptions, type StreamedStatement } from './splitter.ts';
+export { createSplitter, type StreamedStatement } from './splitter.ts';
 
 /** A statement in a text; the parts of a text follow each other without a gap. */
 export interface StatementPart {

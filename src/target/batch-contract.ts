@@ -31,6 +31,8 @@ export interface UnitRequest {
   readonly onConflict: ConflictAnswer;
   /** Whether `not_applied` answers bring the row that is in the way, as it stands. */
   readonly statusRows: boolean;
+  /** The unit may only read; where a text does not tell whether it does (PostgreSQL's functions), the target refuses what does not. */
+  readonly isReadOnly?: boolean | undefined;
   /** Rows that one statement may give back; more of them are an error with BATCH_TOO_MANY_ROWS. */
   readonly maxRows: number;
   /**
@@ -42,7 +44,10 @@ export interface UnitRequest {
 
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
-  /** How long the whole unit may take; 5 minutes by default. A unit that is over time is undone where it can be: SLUICE_TARGET_BUSY, or `unknown`. */
+  /**
+   * How long the whole unit may take; 5 minutes by default. A unit that is over time is undone where it can be: SLUICE_TARGET_BUSY, or `unknown`.
+   * A database in this process (SQLite, PGlite) can't be interrupted: there it is looked at between statements, and between the rows that one gives.
+   */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -228,6 +228,8 @@ export interface Connection {
   prepare(load: string, plan: TablePlan, records: readonly Statement[]): Promise<void>;
   /** Readies this connection for commits of the load. */
   begin(load: string, plan: TablePlan, keeping: RejectKeeping): Promise<void>;
+  /** What a commit of this batch can do before its turn comes: lays the rows out as they will be sent. Asks the target nothing, and what fails is for `commit` to tell. */
+  ready?(batch: Batch): void;
   /** Rows, rejects and mark in one transaction. A row that the target refuses becomes a reject and its neighbours are written. */
   commit(unit: CommitUnit, options?: CommitOptions): Promise<Outcome>;
   /** After an unknown end, over a new connection: whether the marked commit is in the ledger. */

@@ -167,7 +167,7 @@ test('after a fault of the file what stood before it is applied, and the mended 
 
 test('a file whose statements were changed where they were run is refused, and nothing of it is run', async (context) => {
   const { file, run, query } = makePlace(context);
-  file('a.sql', `${inserts(1, 4)}SELECT '`);
+  file('a.sql', `${inserts(1, 4)}SELECT nowhere`);
   file('b.sql', `${inserts(1, 4)}`);
   await run('a.sql', { unit: 2, ...stopEarly() });
   file('a.sql', inserts(50, 10));

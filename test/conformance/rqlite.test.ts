@@ -1,11 +1,14 @@
 /** The rqlite driver keeps every promise of the driver contract, against `sluice serve`, and against a real rqlited where there is one. */
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { describeConformance } from '../../src/testing/index.ts';
-import { findRqlited, startRqlited, startServer } from '../rqlite/server.ts';
+import { findRqlited, shareServer, startRqlited } from '../rqlite/server.ts';
 
 const unreachableUrl = 'rqlite://127.0.0.1:1';
 
-describeConformance({ name: 'rqlite (sluice serve)', unreachableUrl, createTarget: startServer });
+const shared = shareServer();
+after(() => shared.close());
+
+describeConformance({ name: 'rqlite (sluice serve)', unreachableUrl, createTarget: () => shared.take() });
 
 const program = findRqlited();
 if (program === undefined) {

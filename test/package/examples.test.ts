@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { serve } from '../../src/server/serve.ts';
+import { readBlocks } from './guide-blocks.ts';
 
 const run = promisify(execFile);
 const root = path.join(import.meta.dirname, '../..');
@@ -67,5 +69,28 @@ test('the code of the README runs and prints what its comments say', async () =>
     const output = await runNode(folder, [file]);
     assert.match(output, /read: 2, written: 2, skipped: 0, rejected: 0/u);
     assert.match(output, /heart/u);
+  });
+});
+
+test('the lines of the README on batches and the server work one after another', async () => {
+  const lines = readBlocks(await readFile(path.join(root, 'README.md'), 'utf8'))
+    .filter(({ headings }) => ['Statements in bulk', "A server that rqlite's clients can talk to"].includes(headings.at(-1) ?? ''))
+    .flatMap(({ code }) => code.split('\n'))
+    .filter((line) => !line.includes('postgres://') && !line.startsWith('npx sluice serve'));
+  assert.equal(lines.length, 3);
+  await inEmptyFolder(async (folder) => {
+    await writeFile(path.join(folder, 'changes.sql'), 'CREATE TABLE t (a);\nINSERT INTO t VALUES (1);\n');
+    await writeFile(path.join(folder, 'people.csv'), 'id,name\n1,fiona\n2,sinead\n');
+    const server = await serve({ to: `sqlite:${path.join(folder, 'served.db')}`, listen: 'localhost:0' });
+    try {
+      const address = `localhost:${String(server.port)}`;
+      const script = [`npx() { shift; '${process.execPath}' '${cli}' "$@"; }`, ...lines].join('\n').replaceAll('localhost:4001', address);
+      const { stdout } = await run('bash', ['-ec', script], { cwd: folder, env: { ...process.env, NO_PROXY: '*' }, timeout: 60_000 });
+      assert.ok(stdout.includes('{"results":[{},{"last_insert_id":1,"rows_affected":1}]}'), stdout);
+      const answer = await fetch(`${server.url}/db/query?q=${encodeURIComponent('SELECT count(*) FROM people')}`);
+      assert.ok((await answer.text()).includes('"values":[[2]]'));
+    } finally {
+      await server.close();
+    }
   });
 });

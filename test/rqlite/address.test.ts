@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { isSluiceError } from '../../src/errors.ts';
-import { parseRqliteUrl } from '../../src/target/rqlite/address.ts';
+import { formatHost, parseRqliteUrl } from '../../src/target/rqlite/address.ts';
 import { isBlobLike, readJson, writeValue } from '../../src/target/rqlite/json.ts';
 
 it('hosts come in their order, with the port of rqlite where none is given', () => {
@@ -17,7 +17,19 @@ it('hosts come in their order, with the port of rqlite where none is given', () 
   assert.ok(!address.label.includes('p%40ss') && !address.label.includes('p@ss'));
 });
 
+it('addresses of IPv6, escapes in passwords and TLS are read as they are meant', () => {
+  const address = parseRqliteUrl('rqlites://b%3Ab:%25p%3A%40%2F%25@[fe80::1%25eth0],[2001:db8::7]:443,h:5?connect_timeout=2');
+  assert.deepEqual(address.hosts.map(formatHost), ['[fe80::1%eth0]:4001', '[2001:db8::7]:443', 'h:5']);
+  assert.equal(address.authorization, `Basic ${Buffer.from('b:b:%p:@/%').toString('base64')}`);
+  assert.equal(address.isSecure, true);
+  assert.equal(address.label, 'rqlites://[fe80::1%25eth0],[2001:db8::7]:443,h:5');
+});
+
 for (const url of [
+  'rqlite://bob:geheim',
+  'rqlite://bob@corp:geheim@a:99999',
+  'rqlite://bob:x@geheim@a,,b',
+  'rqlite://bob:geheim#1@a:b:c',
   'rqlite://',
   'rqlite://?x=1',
   'rqlite://bob:geheim@a:99999',

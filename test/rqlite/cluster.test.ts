@@ -1,11 +1,14 @@
 /** What a cluster answers that a single node never does, as it was recorded of a real one: followers that redirect, a leader that is lost and found. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { it } from 'node:test';
+import { after, it } from 'node:test';
 import { load } from '../../src/load/load.ts';
 import { connect } from '../../src/target/registry.ts';
 import { pass, startRelay, type Fault } from './relay.ts';
-import { startServer } from './server.ts';
+import { shareServer } from './server.ts';
+
+const shared = shareServer();
+after(() => shared.close());
 
 interface Recorded {
   readonly name: string;
@@ -32,7 +35,7 @@ function play(step: string, asked: string, port: number): Fault {
 const from = Array.from({ length: 500 }, (_, id) => ({ id, name: `row ${String(id)}` }));
 
 it('a follower names the leader, and everything after the first request goes there', async () => {
-  const leader = await startServer();
+  const leader = await shared.take();
   const follower = await startRelay(
     () => leader.port,
     ({ path }) => (path.includes('redirect') ? play('03', path, leader.port) : pass),
@@ -49,7 +52,7 @@ it('a follower names the leader, and everything after the first request goes the
 
 for (const step of ['23', '24', '25', '26']) {
   it(`a lost leader is waited for, and nothing is lost or doubled (recorded answer ${step})`, async () => {
-    const leader = await startServer();
+    const leader = await shared.take();
     let lost = 0;
     const node = await startRelay(
       () => leader.port,
@@ -77,7 +80,7 @@ it('a cluster that stays without a leader is given up after the deadline, with a
 });
 
 it('with several hosts the one that leads is found whatever its place in the list', async () => {
-  const leader = await startServer();
+  const leader = await shared.take();
   const lonely = await startRelay(
     () => 1,
     ({ path }) => play('24', path, 1),

@@ -5,14 +5,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isSluiceError } from '../../src/errors.ts';
 import { load } from '../../src/load/load.ts';
 import { connect } from '../../src/target/registry.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { pass, startRelay, type Fault } from './relay.ts';
-import { startServer } from './server.ts';
+import { shareServer, startServer } from './server.ts';
+
+const shared = shareServer();
+after(() => shared.close());
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -50,7 +53,7 @@ describe('a commit that is', () => {
   for (const mode of ['insert', 'upsert', 'skip'] as const) {
     for (const { name, fault } of faults.filter(({ fault: { kind } }) => mode === 'insert' || kind === 'cut_after' || kind === 'late')) {
       it(`${name} leaves each row once (mode ${mode})`, async () => {
-        const server = await startServer();
+        const server = await shared.take();
         let commits = 0;
         const relay = await startRelay(
           () => server.port,
@@ -76,7 +79,7 @@ describe('a commit that is', () => {
 
 describe('hosts', () => {
   it('that are dead are passed over, in the order of the list', async () => {
-    const server = await startServer();
+    const server = await shared.take();
     const url = `rqlite://127.0.0.1:1,127.0.0.1:2,127.0.0.1:${String(server.port)}`;
     const report = await load({ from: rows, to: url, table: 'items', key: ['id'], cache: false });
     assert.equal(report.counts.written, rowCount);
@@ -107,7 +110,7 @@ describe('hosts', () => {
   });
 
   it('that redirect to a leader that can not be reached from here are asked to pass requests on', async () => {
-    const server = await startServer();
+    const server = await shared.take();
     const relay = await startRelay(
       () => server.port,
       ({ path: asked }) =>

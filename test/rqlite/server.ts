@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serve, type ServeOptions } from '../../src/server/serve.ts';
+import { connect } from '../../src/target/registry.ts';
 
 /** A server with an empty database. */
 export interface TestServer {
@@ -31,6 +32,33 @@ export async function startServer(options: Partial<ServeOptions> = {}): Promise<
       await rm(folder, { recursive: true });
     },
   };
+}
+
+/** One server for the tests of a file, one after another: to start one takes as long as most of them. */
+export interface SharedServer {
+  /** The server with an empty database; its `dispose` empties it. */
+  take(): Promise<TestServer>;
+  close(): Promise<void>;
+}
+
+export function shareServer(options: Partial<ServeOptions> = {}): SharedServer {
+  let shared: Promise<TestServer> | undefined;
+  return {
+    take: async () => {
+      const server = await (shared ??= startServer(options));
+      return { ...server, dispose: () => dropAll(server.url) };
+    },
+    close: async () => (await shared)?.dispose(),
+  };
+}
+
+async function dropAll(url: string): Promise<void> {
+  const connection = await connect(url);
+  const sql = `SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%' ORDER BY type DESC`;
+  const found = await connection.query({ sql, parameters: [] });
+  const drops = found.map(({ type, name }) => `DROP ${String(type)} IF EXISTS "${String(name).replaceAll('"', '""')}"`);
+  await connection.transact(['PRAGMA defer_foreign_keys = ON', ...drops].map((drop) => ({ sql: drop, parameters: [] })));
+  await connection.close();
 }
 
 /** The program that `RQLITED` names, or one on the PATH. */

@@ -1,6 +1,6 @@
 /** Whole files and the queue's position: copies are consistent, a broken file changes nothing, and what was queued is applied once. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -139,11 +139,39 @@ test('a file that is no database is told as that', async () => {
   });
 });
 
+test('a file that is missing is told as that by a server that makes none, and as a missing folder by one that would', async () => {
+  await withEngine(async ({ folder }) => {
+    await assert.rejects(openEngine({ file: path.join(folder, 'none.db'), isReadOnly: true, checksForeignKeys: false }), (error) =>
+      isSluiceError(error, 'SLUICE_TARGET_MISSING'),
+    );
+    await assert.rejects(openEngine({ file: path.join(folder, 'none', 'x.db'), isReadOnly: false, checksForeignKeys: false }), {
+      code: 'SLUICE_TARGET_DENIED',
+      message: /folder .* does not exist/u,
+    });
+  });
+});
+
 test('facts name the settings of both sides', async () => {
   await withEngine(async ({ engine, file }) => {
     const facts = await engine.readFacts();
     assert.equal(facts.path, file);
     assert.equal(facts.pragmas.rw['synchronous'], '2');
     assert.equal(facts.pragmas.rw['journal_mode'], 'wal');
+  });
+});
+
+test('a write to a file that is no longer in its place is not acknowledged', async () => {
+  await withEngine(async ({ engine, results, folder }) => {
+    await results('execute', ['CREATE TABLE t (a)']);
+    const { path: file } = await engine.readFacts();
+    renameSync(file, path.join(folder, 'elsewhere.db'));
+    const body = Buffer.from('["INSERT INTO t VALUES(1)"]');
+    const request = { route: 'execute', body, isPlainText: false, options: plainOptions } as const;
+    await assert.rejects(engine.handle(request), (error) => isSluiceError(error, 'SLUICE_TARGET_FAILED'));
+    await assert.rejects(engine.applyQueued([queued(1, ['INSERT INTO t VALUES(2)'])], false), (error) =>
+      isSluiceError(error, 'SLUICE_TARGET_FAILED'),
+    );
+    renameSync(path.join(folder, 'elsewhere.db'), file);
+    assert.deepEqual(await results('execute', ['INSERT INTO t VALUES(3)']), [{ last_insert_id: 3, rows_affected: 1 }]);
   });
 });

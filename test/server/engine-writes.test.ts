@@ -173,6 +173,28 @@ test('no statement leaves the database file, and the queue keeps its table', asy
   });
 });
 
+test('VACUUM also works where the queue has its table, and the table stays the queue’s', async () => {
+  await withEngine(async ({ results, engine }) => {
+    await results('execute', ['CREATE TABLE t (a)']);
+    await engine.applyQueued([{ sequence: 7n, body: Buffer.from('["INSERT INTO t VALUES(1)"]'), isStrict: false }], false);
+    for (const route of ['execute', 'request'] as const) {
+      assert.equal((await results(route, ['VACUUM']))[0]?.['error'], undefined, route);
+      assert.equal((await results(route, ['DROP TABLE sluice_queue']))[0]?.['error'], 'not authorized', route);
+    }
+    assert.deepEqual((await results('query', ['SELECT position FROM sluice_queue']))[0]?.['values'], [[7]]);
+  });
+});
+
+test('the counters after queued writes are those of the last queued statement, not of the queue’s own', async () => {
+  await withEngine(async ({ results, engine }) => {
+    await results('execute', ['CREATE TABLE t (a)', 'INSERT INTO t VALUES(1), (2), (3)']);
+    await engine.applyQueued([{ sequence: 7n, body: Buffer.from('["INSERT INTO t VALUES(4)"]'), isStrict: false }], false);
+    assert.deepEqual(await results('execute', ['CREATE TABLE u (a)']), [{ last_insert_id: 4, rows_affected: 1 }]);
+    await engine.applyQueued([{ sequence: 8n, body: Buffer.from('["UPDATE t SET a = 0"]'), isStrict: false }], false);
+    assert.deepEqual(await results('execute', ['CREATE TABLE v (a)']), [{ last_insert_id: 4, rows_affected: 4 }]);
+  });
+});
+
 for (const sql of [
   '/* x */ PRAGMA journal_mode=DELETE',
   'PRAGMA main.journal_mode(DELETE)',
@@ -190,3 +212,31 @@ for (const sql of [
     });
   });
 }
+
+test('an id beyond 2⁵³ is told exactly, and statements after it are answered as ever', async () => {
+  const big = 2n ** 53n + 1n;
+  await withEngine(async ({ send, engine }) => {
+    const ask = async (statement: string): Promise<string> => (await send('execute', Buffer.from(statement))).text;
+    await ask('["CREATE TABLE t (id INTEGER PRIMARY KEY, a)"]');
+    assert.equal(
+      await ask(`[["INSERT INTO t VALUES (?, ?)", ${String(big)}, 1]]`),
+      `{"results":[{"last_insert_id":${String(big)},"rows_affected":1}]}`,
+    );
+    assert.equal(
+      await ask('[["INSERT INTO t(a) VALUES (?)", 2]]'),
+      `{"results":[{"last_insert_id":${String(big + 1n)},"rows_affected":1}]}`,
+    );
+    assert.equal(await ask('[["UPDATE t SET a = ?", 3]]'), `{"results":[{"last_insert_id":${String(big + 1n)},"rows_affected":2}]}`);
+    for (const sql of ['CREATE TABLE u (a)', 'PRAGMA user_version = 7', 'SELECT 1', 'PRAGMA foreign_keys = OFF'])
+      assert.doesNotMatch(await ask(JSON.stringify([sql])), /error/u, sql);
+    const request = (await send('request', ['PRAGMA foreign_keys = OFF', 'DROP TABLE u'])).text;
+    assert.doesNotMatch(request, /error/u);
+    const queued = (sequence: bigint): Promise<unknown> =>
+      engine.applyQueued([{ sequence, body: Buffer.from('["UPDATE t SET a = 4"]'), isStrict: false }], false);
+    await queued(1n);
+    await queued(2n);
+    assert.deepEqual(JSON.parse((await send('query', ['SELECT count(*), min(a) FROM t'])).text), {
+      results: [{ columns: ['count(*)', 'min(a)'], types: ['integer', 'integer'], values: [[2, 4]] }],
+    });
+  });
+});

@@ -247,3 +247,35 @@ test('a server that is told to stop answers what is in flight and then ends', as
   idle.destroy();
   await assert.rejects(fetch(`${stopping.url}/readyz`));
 });
+
+test('large bodies that are being read at once take no more memory than all of them may; what is refused is not there, and room comes back', async () => {
+  const narrow = await startServer({ limits: { maxBodyBytes: 300_000, maxBodiesBytes: 300_000 } });
+  try {
+    const first = await openSocket(narrow);
+    const sql = `CREATE TABLE wide (a); -- ${'x'.repeat(250_000)}`;
+    const request = writePost('/db/execute', JSON.stringify([sql]));
+    first.write(request.slice(0, 200_000));
+    // Until the server has that much of it, a second one fits.
+    const other = writePost('/db/execute', JSON.stringify([`CREATE TABLE other (a); -- ${'x'.repeat(250_000)}`]));
+    await sleep(100);
+    const refused = await callRaw(narrow, other, { answers: 1 });
+    assert.deepEqual(refused.statuses, [503]);
+    assert.match(refused.text, /retry-after: 1/i);
+    assert.deepEqual(
+      (await callRaw(narrow, writePost('/db/execute', select), { answers: 1 })).statuses,
+      [200],
+      'small ones are not counted',
+    );
+    first.write(request.slice(200_000));
+    assert.deepEqual((await readAnswers(first, 1)).statuses, [200]);
+    const { text } = await callRaw(
+      narrow,
+      writePost('/db/query', "[\"SELECT group_concat(name) FROM sqlite_schema WHERE name IN ('wide', 'other')\"]"),
+      { answers: 1 },
+    );
+    assert.match(text, /\[\["wide"\]\]/);
+    assert.deepEqual((await callRaw(narrow, other, { answers: 1 })).statuses, [200]);
+  } finally {
+    await narrow.close();
+  }
+});

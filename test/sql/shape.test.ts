@@ -147,13 +147,13 @@ test('statements that control transactions, and those that end one', () => {
 
 /** The table, the columns and the rows of an INSERT in one line. */
 function describeInsert(sql: string, dialect: Dialect): string {
-  const { table, columns, rows, ignoresConflict, replacesConflict, hasReturning } = readShape(sql, dialect);
+  const { table, columns, rows, ignoresConflict, replacesConflict, guardsConflict, hasReturning } = readShape(sql, dialect);
   const names = columns === undefined ? '-' : columns.map(({ text }) => text).join(',');
   const list =
     rows === undefined || rows.kind === 'default'
       ? ''
       : (rows.rows?.map((row) => row.map((range) => cut(sql, range)).join(' | ')).join(' & ') ?? `? ${cut(sql, rows.range)}`);
-  const flags = `${ignoresConflict ? ' ignores' : ''}${replacesConflict ? ' replaces' : ''}${hasReturning ? ' returns' : ''}`;
+  const flags = `${ignoresConflict ? ' ignores' : ''}${replacesConflict ? ' replaces' : ''}${guardsConflict ? ' guards' : ''}${hasReturning ? ' returns' : ''}`;
   return `${[table?.schema?.text, table?.name.text, table?.alias?.text].map((name) => name ?? '-').join('.')} (${names}) ${rows?.kind ?? 'none'} ${list}${flags}`.trim();
 }
 
@@ -168,7 +168,12 @@ for (const [dialect, sql, expected] of [
   [
     'sqlite',
     'INSERT INTO t(a) VALUES (1) ON CONFLICT (a) WHERE b DO UPDATE SET b = 1 WHERE excluded.b > b ON CONFLICT DO NOTHING',
-    '-.t.- (a) values 1 ignores replaces',
+    '-.t.- (a) values 1 ignores replaces guards',
+  ],
+  [
+    'sqlite',
+    'INSERT INTO t(a) VALUES (1) ON CONFLICT (a) WHERE b DO UPDATE SET b = (SELECT 1 WHERE true) ON CONFLICT (c) WHERE d DO NOTHING RETURNING a',
+    '-.t.- (a) values 1 ignores replaces returns',
   ],
   ['sqlite', 'REPLACE INTO t DEFAULT VALUES', '-.t.- (-) default  replaces'],
   [

@@ -22,6 +22,8 @@ export interface DataOptions {
   readonly rewritesTime: boolean;
   /** `strict`: undone statements say `rolled_back`, text that looks like a blob stays text. */
   readonly isStrict: boolean;
+  /** The client keeps sluice's ledger itself, as the rqlite driver does: its statements may write to the ledger's tables where those are guarded. */
+  readonly mayWriteLedger?: boolean | undefined;
 }
 
 /** A request for `/db/execute`, `/db/query` or `/db/request`. */
@@ -83,8 +85,14 @@ export interface EngineOptions {
   readonly checksForeignKeys: boolean;
   /** Reader threads; 1 by default. */
   readonly readers?: number | undefined;
-  /** Refuses statements that write to the tables of sluice's ledger; those of the queue are always refused. Off by default: a load into this server keeps its ledger here. */
+  /** Refuses statements that write to the tables of sluice's ledger, but for requests with `mayWriteLedger` and scripts; the queue's table is refused to all. Off by default. */
   readonly guardsLedger?: boolean | undefined;
+  /** A transaction that a client has begun with BEGIN is rolled back when it is not ended after this; 60 s by default. */
+  readonly transactionTimeoutMs?: number | undefined;
+  /** How long `close` waits for statements that run; 30 s by default. */
+  readonly closeTimeoutMs?: number | undefined;
+  /** Hears what the person who runs the server has to know. */
+  readonly onNotice?: ((message: string) => void) | undefined;
 }
 
 /** Owns the database: one writer thread, readers on others. Calls may be made at the same time; writes are run in the order of the calls. */
@@ -104,6 +112,9 @@ export interface Engine {
   /** A consistent copy at `path` while writes go on. `vacuum`: packed · `usesDeleteMode`: with a rollback journal instead of WAL. */
   copyTo(path: string, options: { readonly vacuum: boolean; readonly usesDeleteMode: boolean }): Promise<void>;
   readFacts(): Promise<EngineFacts>;
-  /** Waits for what is running, then closes the database. */
+  /**
+   * Waits for what is running, then closes the database.
+   * @throws SLUICE_TARGET_TIMEOUT a statement did not end in time: nothing can end it but the end of the process, which then has to be forced
+   */
   close(): Promise<void>;
 }

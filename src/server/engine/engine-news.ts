@@ -10,6 +10,8 @@ export interface ThreadStart {
   readonly checksForeignKeys: boolean;
   readonly lockTimeoutMs: number;
   readonly guardsLedger: boolean;
+  /** After this a transaction that a client has left open is rolled back. */
+  readonly transactionTimeoutMs: number;
 }
 
 /** What the writer is asked; it answers in order. */
@@ -72,6 +74,8 @@ export type WriterTell =
   | ByteAnswer
   | PackedError
   | HeldState
+  /** To nobody's question: what the person who runs the server has to know. */
+  | { readonly kind: 'notice'; readonly message: string }
   | { readonly kind: 'outcomes'; readonly outcomes: readonly QueuedOutcome[] }
   | { readonly kind: 'position'; readonly position: bigint }
   | { readonly kind: 'facts'; readonly facts: LinkFacts }

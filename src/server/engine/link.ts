@@ -1,7 +1,8 @@
 /** One SQLite connection with its prepared statements, kept by their text; what they may reach is ruled when they are prepared. */
 import { DatabaseSync, type StatementColumnMetadata, type StatementSync } from 'node:sqlite';
 import { listParameters } from '../../sql/parameters.ts';
-import { aloneCodes, readingCodes, type Seen, setRules, type StatementRules } from './statement-rules.ts';
+import { createStatementCache } from './statement-cache.ts';
+import { aloneCodes, readingCodes, renamesGuarded, type Seen, setRules, type StatementRules } from './statement-rules.ts';
 
 export { queueTable } from './statement-rules.ts';
 
@@ -41,6 +42,8 @@ export interface LinkOptions {
 export interface Link {
   readonly db: DatabaseSync;
   prepare(sql: string): Prepared;
+  /** Prepares what stands behind a statement; a long rest is not looked for among what is kept, as that reads all of it. */
+  prepareRest(sql: string): Prepared;
   /** Statements that were prepared: each is freed only when it is collected, or the connection is closed. */
   readonly preparedCount: () => number;
   /** Forgets what was prepared for a schema that is no more; to be called in the transaction that reads. */
@@ -49,15 +52,21 @@ export interface Link {
   trust<Result>(run: () => Result): Result;
   /** For VACUUM: SQLite attaches a nameless file to do it, which no statement may do itself. */
   allowNameless<Result>(run: () => Result): Result;
+  /** Whether what is run from now on may write to the ledger's tables; never, where nobody said so and they are guarded. */
+  setLedgerRight(mayWrite: boolean): void;
+  /**
+   * Frees what has been prepared and is kept no longer; to be called while none of it is in use. V8 does not know what statements hold, and collects them late:
+   * 200,000 different ones took 250 MB, and 100 since then. Connections that only read are closed instead.
+   */
+  free(): void;
+  /** Transactions that statements have begun; {@link noteBegin} counts them. */
+  readonly beginCount: () => number;
+  noteBegin(): void;
   close(): void;
 }
 
 /** A statement asks for a setting that the server keeps to itself. */
 export class DisallowedPragma extends Error {}
-
-/** What prepared statements may hold, by their texts; a statement takes about as much again as 4 KiB. */
-const maxCacheBytes = 4 * 1024 * 1024;
-const statementBytes = 4096;
 
 /** Whether the error of `prepare` only says that there is no statement in the text. */
 function isNoStatement(error: unknown): boolean {
@@ -110,12 +119,31 @@ function describe(sql: string, statement: StatementSync, { codes, control }: See
   };
 }
 
+/** So much of a long text SQLite is given at first: it copies what it is given, and a text of 10⁶ statements took hours when each began with a copy of the rest. */
+const windowLength = 16_384;
+
+function prepareFirst(db: DatabaseSync, rules: StatementRules, sql: string): StatementSync {
+  if (sql.length > 2 * windowLength) {
+    try {
+      const statement = db.prepare(sql.slice(0, windowLength));
+      // Ended by its semicolon and not by the window's end: what follows can't change it.
+      if (statement.sourceSQL.length < windowLength && statement.sourceSQL.endsWith(';')) return statement;
+    } catch {
+      // Cut in its middle, or wrong: the whole text tells which.
+    }
+    rules.reset();
+  }
+  return db.prepare(sql);
+}
+
 function prepareText(db: DatabaseSync, rules: StatementRules, sql: string): Prepared {
   rules.reset();
   try {
-    const statement = db.prepare(sql);
+    const statement = prepareFirst(db, rules, sql);
     statement.setReturnArrays(true);
     statement.setAllowUnknownNamedParameters(true);
+    // The words are SQLite's own for what its authorizer refuses.
+    if (renamesGuarded(sql, rules.seen(), rules)) throw Object.assign(new Error('not authorized'), { errcode: 23 });
     return describe(sql, statement, rules.seen());
   } catch (error) {
     if (rules.seen().hasKeptPragma) throw new DisallowedPragma('disallowed pragma', { cause: error });
@@ -124,39 +152,17 @@ function prepareText(db: DatabaseSync, rules: StatementRules, sql: string): Prep
   }
 }
 
-/** Prepared statements by their text, bounded by bytes. */
-function createCache(): { get(sql: string): Prepared | undefined; keep(sql: string, prepared: Prepared): void; clear(): void } {
-  const cache = new Map<string, Prepared>();
-  let cachedBytes = 0;
-  const measure = (sql: string): number => sql.length * 2 + statementBytes;
-  return {
-    get: (sql) => cache.get(sql),
-    keep: (sql, prepared) => {
-      if (measure(sql) > maxCacheBytes / 4) return;
-      cache.set(sql, prepared);
-      cachedBytes += measure(sql);
-      // The oldest goes first: a text that is used all the time is prepared again once in a while, which costs 2 µs.
-      for (const oldest of cache.keys()) {
-        if (cachedBytes <= maxCacheBytes) break;
-        cache.delete(oldest);
-        cachedBytes -= measure(oldest);
-      }
-    },
-    clear: () => {
-      cache.clear();
-      cachedBytes = 0;
-    },
-  };
-}
-
 /** Opens a connection. Who opens it closes it. */
 export function openLink(options: LinkOptions): Link {
   const db = openDatabase(options);
   const version = db.prepare('PRAGMA schema_version');
-  const rules = setRules(db, options.guardsLedger === true);
-  const cache = createCache();
+  const rules = setRules(db);
+  const setLedgerRight = (mayWrite: boolean): void => void (rules.mayWriteLedger = mayWrite || options.guardsLedger !== true);
+  setLedgerRight(false);
+  const cache = createStatementCache<Prepared>(!options.isReadOnly);
   let known: unknown;
   let preparedCount = 0;
+  let beginCount = 0;
 
   function withFlag<Result>(flag: 'trusted' | 'allowsNameless', run: () => Result): Result {
     const before = rules[flag];
@@ -167,16 +173,22 @@ export function openLink(options: LinkOptions): Link {
       rules[flag] = before;
     }
   }
+  function prepare(sql: string): Prepared {
+    const cached = cache.get(sql, rules.mayWriteLedger);
+    if (cached !== undefined) return cached;
+    preparedCount++;
+    const prepared = prepareText(db, rules, sql);
+    cache.keep(sql, prepared, rules.mayWriteLedger);
+    return prepared;
+  }
   return {
     db,
-    prepare: (sql) => {
-      const cached = cache.get(sql);
-      if (cached !== undefined) return cached;
+    prepareRest: (sql) => {
+      if (sql.length <= 2 * windowLength) return prepare(sql);
       preparedCount++;
-      const prepared = prepareText(db, rules, sql);
-      cache.keep(sql, prepared);
-      return prepared;
+      return prepareText(db, rules, sql);
     },
+    prepare,
     preparedCount: () => preparedCount,
     checkSchema: () => {
       const current = version.get()?.['schema_version'];
@@ -185,6 +197,10 @@ export function openLink(options: LinkOptions): Link {
     },
     trust: (run) => withFlag('trusted', run),
     allowNameless: (run) => withFlag('allowsNameless', run),
+    setLedgerRight,
+    free: () => cache.free(),
+    beginCount: () => beginCount,
+    noteBegin: () => void beginCount++,
     close: () => {
       cache.clear();
       db.close();

@@ -1,27 +1,45 @@
 /** Opens the engine: one writer thread, readers beside it, processes for requests with a deadline. It owns the database file until it is closed. */
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '../../errors.ts';
+import { checkPlace } from '../../target/sqlite/connect.ts';
 import { toTargetError } from '../../target/sqlite/errors.ts';
 import { analyzeBody } from './analyze.ts';
 import type { DataRequest, Engine, EngineFacts, EngineOptions, Reply } from './contract.ts';
 import type { CopyOptions } from './file-copy.ts';
 import { askReader, type QueryReply, toReply } from './engine-reply.ts';
-import { type ReaderAsk, type ReaderTell, type ThreadStart, unpackFault, type WriterAsk, type WriterTell } from './engine-news.ts';
+import {
+  type LinkFacts,
+  type ReaderAsk,
+  type ReaderTell,
+  type ThreadStart,
+  unpackFault,
+  type WriterAsk,
+  type WriterTell,
+} from './engine-news.ts';
+import { keepKnown } from './known-facts.ts';
 import { startThread, type ThreadLink } from './thread-link.ts';
 import { createTimedRunner, type TimedRunner } from './timed-run.ts';
 
 /** How long another process's lock is waited for before a statement fails with `database is locked`. */
 const lockTimeoutMs = 5_000;
 
-/** How long a thread may take to finish what it runs and end. */
-const closeTimeoutMs = 30_000;
+/** How long threads may take to finish what they run and end. */
+const defaultCloseTimeoutMs = 30_000;
+
+/** A program sends its statements one behind the other; a person at a shell has a minute. */
+const defaultTransactionTimeoutMs = 60_000;
+
+/** How long idle readers take to end; only then does the writer close, so that the last connection can empty the log of the database. */
+const readersFirstMs = 1_000;
 
 type Reader = ThreadLink<ReaderAsk, ReaderTell>;
 type Writer = ThreadLink<WriterAsk, WriterTell>;
 
 /** Makes the file a database in WAL mode; the one place where a file that can't be opened is told as what it is. */
 function prepareFile({ file, isReadOnly }: EngineOptions): void {
+  checkPlace(file, isReadOnly);
   try {
     const db = new DatabaseSync(file, { readOnly: isReadOnly, timeout: lockTimeoutMs });
     try {
@@ -181,11 +199,13 @@ async function handle(parts: Parts, request: DataRequest): Promise<Reply> {
   return request.route === 'request' ? readOrWrite(parts, request) : write(parts, request);
 }
 
-async function readFacts(parts: Parts): Promise<EngineFacts> {
-  const { file } = parts.options;
+async function askFacts(parts: Parts): Promise<{ readonly rw: LinkFacts; readonly ro: LinkFacts }> {
   const [writing, reading] = await Promise.all([parts.writer.ask({ kind: 'facts' }), chooseReader(parts).thread.ask({ kind: 'facts' })]);
-  const rw = check(writing, 'facts').facts;
-  const ro = check(reading, 'facts').facts;
+  return { rw: check(writing, 'facts').facts, ro: check(reading, 'facts').facts };
+}
+
+function describeFacts(parts: Parts, { rw, ro }: Awaited<ReturnType<typeof askFacts>>): EngineFacts {
+  const { file } = parts.options;
   return {
     sqliteVersion: rw.sqliteVersion,
     path: file,
@@ -203,20 +223,29 @@ async function copyTo(parts: Parts, path: string, copy: CopyOptions): Promise<vo
   try {
     check(await copier.ask({ kind: 'copy', path, ...copy }), 'done');
   } finally {
-    await closeThread(copier, { kind: 'close' });
+    await closeThread(copier, { kind: 'close' }, defaultCloseTimeoutMs);
   }
 }
 
-async function closeThread<Ask, Tell>(thread: ThreadLink<Ask, Tell>, ask: Ask): Promise<void> {
+async function closeThread<Ask, Tell>(thread: ThreadLink<Ask, Tell>, ask: Ask, timeoutMs: number): Promise<boolean> {
   // One that has died has nothing to close, and says so to whoever asks.
   thread.ask(ask).catch(() => undefined);
-  await thread.ended(closeTimeoutMs);
+  return thread.ended(timeoutMs);
 }
 
-async function closeParts({ timed, writer, readers }: Parts): Promise<void> {
-  await closeThread(writer, { kind: 'close' });
+async function closeParts({ options, timed, writer, readers }: Parts): Promise<void> {
+  const timeoutMs = options.closeTimeoutMs ?? defaultCloseTimeoutMs;
+  const reading = Promise.all(readers.map(({ thread }) => closeThread(thread, { kind: 'close' }, timeoutMs)));
+  await Promise.race([reading, sleep(Math.min(readersFirstMs, timeoutMs), undefined, { ref: false })]);
+  const writing = closeThread(writer, { kind: 'close' }, timeoutMs);
+  const ended = [await writing, ...(await reading)];
   timed.close();
-  await Promise.all(readers.map(({ thread }) => closeThread(thread, { kind: 'close' })));
+  if (ended.every(Boolean)) return;
+  throw new SluiceError(
+    'SLUICE_TARGET_TIMEOUT',
+    `A statement of ${options.file} has not ended within ${String(timeoutMs)} ms, and can't be interrupted; what it has not committed is undone when the process ends.`,
+    { hint: 'End the process with SIGKILL: process.exit() would wait for the statement. Send such statements with db_timeout.' },
+  );
 }
 
 function startParts(options: EngineOptions): Parts {
@@ -226,11 +255,14 @@ function startParts(options: EngineOptions): Parts {
     checksForeignKeys: options.checksForeignKeys,
     lockTimeoutMs,
     guardsLedger: options.guardsLedger === true,
+    transactionTimeoutMs: options.transactionTimeoutMs ?? defaultTransactionTimeoutMs,
   };
   return {
     options,
     start,
-    writer: startThread('writer', start),
+    writer: startThread<WriterAsk, WriterTell>('writer', start, (news) => {
+      if (news.kind === 'notice') options.onNotice?.(news.message);
+    }),
     readers: Array.from({ length: Math.max(1, options.readers ?? 1) }, () => startReader(start)),
     timed: createTimedRunner(),
     raftIndex: 1,
@@ -243,7 +275,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   prepareFile(options);
   const parts = startParts(options);
   let closing: Promise<void> | undefined;
-  check(await parts.writer.ask({ kind: 'facts' }), 'facts');
+  const readKnown = keepKnown(() => askFacts(parts));
+  await readKnown();
   return {
     handle: (request) => handle(parts, request),
     analyze: async (request) => analyzeBody(request),
@@ -258,7 +291,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     },
     replaceFile: async (path) => void check(await askWriter(parts, { kind: 'replace', path }), 'done'),
     copyTo: (path, copy) => copyTo(parts, path, copy),
-    readFacts: () => readFacts(parts),
+    readFacts: async () => describeFacts(parts, await readKnown()),
     close: () => (closing ??= closeParts(parts)),
   };
 }

@@ -14,8 +14,8 @@ import { executeStatement, NotHere, readMessage } from './statement-run.ts';
 
 /** A request that waits to be applied. */
 interface QueuedRun {
+  readonly request: QueuedRequest;
   readonly sequence: bigint;
-  readonly statements: readonly BodyStatement[];
   readonly isStrict: boolean;
   /** Errors of statements that would end the transaction; they are not run again. */
   readonly killers: Map<number, string>;
@@ -53,21 +53,39 @@ function execute(link: Link, sql: string): void {
   link.trust(() => link.db.exec(sql));
 }
 
-function readRun(request: QueuedRequest): QueuedRun {
-  const body = readBody(request.body, { isPlainText: false, keepsBlobText: request.isStrict });
-  if (body.error !== undefined)
-    return { sequence: request.sequence, statements: [], isStrict: request.isStrict, killers: new Map([[0, body.error]]) };
-  const statements = body.statements.filter(({ sql }) => sql !== '').map((statement) => rewriteStatement(statement, options));
-  return { sequence: request.sequence, statements, isStrict: request.isStrict, killers: new Map() };
+function startRun(request: QueuedRequest): QueuedRun {
+  return { request, sequence: request.sequence, isStrict: request.isStrict, killers: new Map() };
+}
+
+/**
+ * The statements of a request, read when its turn has come and not kept: those of a whole group at once outlive the young generation, and the writer's heap
+ * grew to 87 MB instead of 40 under requests of 1,000 statements.
+ */
+function readStatements({ request, isStrict, killers }: QueuedRun): readonly BodyStatement[] {
+  const body = readBody(request.body, { isPlainText: false, keepsBlobText: isStrict });
+  if (body.error === undefined)
+    return body.statements.filter(({ sql }) => sql !== '').map((statement) => rewriteStatement(statement, options));
+  killers.set(0, body.error);
+  return [];
+}
+
+interface Turn {
+  readonly run: QueuedRun;
+  readonly statement: BodyStatement;
+  readonly index: number;
 }
 
 /** Runs one statement: the message of its error, or undefined. */
-function applyStatement(link: Link, run: QueuedRun, index: number): string | undefined {
-  const statement = run.statements[index];
-  if (statement === undefined) return undefined;
+function applyStatement(link: Link, { run, statement, index }: Turn): string | undefined {
   if (hasDisallowedPragma(statement.sql)) return 'disallowed pragma';
+  link.free();
   try {
-    const entry = executeStatement(link, statement, { options: { ...options, isStrict: run.isStrict }, gate: refuseControl });
+    const entry = executeStatement(link, statement, {
+      // Nobody is given the rows of RETURNING: without a look for them none are held.
+      options: { ...options, parses: false, isStrict: run.isStrict },
+      gate: refuseControl,
+      room: 0,
+    });
     return entry.isError ? (JSON.parse(entry.text) as { error: string }).error : undefined;
   } catch (error) {
     if (!link.db.isTransaction && !isEnvironmental(error)) {
@@ -82,20 +100,21 @@ function applyStatement(link: Link, run: QueuedRun, index: number): string | und
 
 function applyRun(link: Link, run: QueuedRun): QueuedOutcome {
   const errors: { index: number; message: string }[] = [];
-  if (run.statements.length === 0) {
+  const statements = readStatements(run);
+  if (statements.length === 0) {
     const [message] = run.killers.values();
     return { sequence: run.sequence, applied: 0, errors: message === undefined ? [] : [{ index: 0, message }] };
   }
-  for (let index = 0; index < run.statements.length; index++) {
-    const message = run.killers.get(index) ?? applyStatement(link, run, index);
+  for (const [index, statement] of statements.entries()) {
+    const message = run.killers.get(index) ?? applyStatement(link, { run, statement, index });
     if (message !== undefined) errors.push({ index, message });
   }
-  return { sequence: run.sequence, applied: run.statements.length - errors.length, errors };
+  return { sequence: run.sequence, applied: statements.length - errors.length, errors };
 }
 
 /** Every statement of a request as an error. */
 function failRun(run: QueuedRun, message: string): QueuedOutcome {
-  return { sequence: run.sequence, applied: 0, errors: run.statements.map((_, index) => ({ index, message })) };
+  return { sequence: run.sequence, applied: 0, errors: readStatements(run).map((_, index) => ({ index, message })) };
 }
 
 function storePosition(link: Link, position: bigint): void {
@@ -119,8 +138,9 @@ function applyTogether(link: Link, runs: readonly QueuedRun[], position: bigint)
   for (;;) {
     execute(link, 'BEGIN IMMEDIATE');
     try {
-      const outcomes = runs.map((run) => applyRun(link, run));
+      // Before the statements: their counters are what a later answer repeats.
       storePosition(link, position);
+      const outcomes = runs.map((run) => applyRun(link, run));
       execute(link, 'COMMIT');
       return outcomes;
     } catch (error) {
@@ -136,9 +156,11 @@ function applyTogether(link: Link, runs: readonly QueuedRun[], position: bigint)
 function applyAsOne(link: Link, runs: readonly QueuedRun[], position: bigint): readonly QueuedOutcome[] {
   execute(link, 'BEGIN IMMEDIATE');
   let reason = '';
+  const outcomes: QueuedOutcome[] = [];
   for (const run of runs) {
     const outcome = tryRun(link, run);
     const [first] = outcome.errors;
+    outcomes.push(outcome);
     if (first === undefined) continue;
     undo(link);
     passOver(link, position);
@@ -151,7 +173,7 @@ function applyAsOne(link: Link, runs: readonly QueuedRun[], position: bigint): r
   try {
     storePosition(link, position);
     execute(link, 'COMMIT');
-    return runs.map((run) => ({ sequence: run.sequence, applied: run.statements.length, errors: [] }));
+    return outcomes;
   } catch (error) {
     undo(link);
     if (isEnvironmental(error)) throw error;
@@ -180,8 +202,9 @@ export function applyRequests(link: Link, requests: readonly QueuedRequest[], is
       hint: 'Send COMMIT or ROLLBACK to /db/execute.',
     });
   }
+  link.setLedgerRight(false);
   const stored = readPosition(link);
-  const runs = requests.filter(({ sequence }) => sequence > stored).map(readRun);
+  const runs = requests.filter(({ sequence }) => sequence > stored).map(startRun);
   const last = runs.at(-1);
   if (last === undefined) return [];
   if (isOneTransaction) return applyAsOne(link, runs, last.sequence);

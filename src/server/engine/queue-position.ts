@@ -14,8 +14,11 @@ export function readPosition(link: Link): bigint {
   });
 }
 
-/** Stores it, in whatever transaction is open; the table is made at first use. */
+/** Stores it, in whatever transaction is open; the table is made at first use. Without rowid: the id that a client's statement inserted last stays what it was. */
 export function writePosition(db: DatabaseSync, position: bigint): void {
-  db.exec(`CREATE TABLE IF NOT EXISTS ${queueTable} (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL)`);
-  db.prepare(`INSERT INTO ${queueTable} VALUES (1, ?) ON CONFLICT DO UPDATE SET position = excluded.position`).run(position);
+  db.exec(`CREATE TABLE IF NOT EXISTS ${queueTable} (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL) WITHOUT ROWID`);
+  const statement = db.prepare(`INSERT INTO ${queueTable} VALUES (1, ?) ON CONFLICT DO UPDATE SET position = excluded.position`);
+  // `run` also reads the rowid that a client's statement inserted last, and throws where that is beyond 2⁵³.
+  statement.setReadBigInts(true);
+  statement.run(position);
 }

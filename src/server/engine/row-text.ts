@@ -1,5 +1,11 @@
 /** The entry of a statement that gives rows, written in pieces straight from the statement: no object per row, integers exact, memory for one piece only. */
-import { DatabaseSync, type SQLInputValue, type StatementColumnMetadata, type StatementSync } from 'node:sqlite';
+import {
+  DatabaseSync,
+  type SQLInputValue,
+  type StatementColumnMetadata,
+  type StatementResultingChanges,
+  type StatementSync,
+} from 'node:sqlite';
 import { type AnswerOptions, printSeconds } from './answer-format.ts';
 import type { Bound } from './binding.ts';
 import { type ColumnKind, escapeForGo, printText, printValue, type ValueColumn } from './json-value.ts';
@@ -35,7 +41,9 @@ function nameValueType(value: unknown): string {
 }
 
 /** What the columns of a statement are by their declaration; found once, since nothing of a statement costs more to ask for. */
-function readDeclared(prepared: Prepared, statement: StatementSync): readonly StatementColumnMetadata[] {
+function readDeclared(prepared: Prepared, statement: StatementSync, isOnlyOnce: boolean): readonly StatementColumnMetadata[] {
+  // A write is prepared again by SQLite when it finds the schema changed; only then are its columns those of the rows.
+  if (isOnlyOnce) return statement.columns();
   prepared.columns ??= statement.columns();
   return prepared.columns;
 }
@@ -43,11 +51,12 @@ function readDeclared(prepared: Prepared, statement: StatementSync): readonly St
 interface FirstRow {
   readonly row: Row | undefined;
   readonly options: AnswerOptions;
+  readonly isOnlyOnce: boolean;
 }
 
 /** The columns, their missing types taken from the first row. */
-function findColumns(prepared: Prepared, statement: StatementSync, { row, options }: FirstRow): readonly AnswerColumn[] {
-  return readDeclared(prepared, statement).map((column, index) => {
+function findColumns(prepared: Prepared, statement: StatementSync, { row, options, isOnlyOnce }: FirstRow): readonly AnswerColumn[] {
+  return readDeclared(prepared, statement, isOnlyOnce).map((column, index) => {
     const declared = column.type?.toLowerCase() ?? '';
     const type = declared === '' && row !== undefined ? nameValueType(row[index]) : declared;
     const name = options.qualifiesColumns && column.table !== null ? `${column.table}.${column.name}` : column.name;
@@ -150,6 +159,20 @@ function isInexact(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
 }
 
+/**
+ * Runs a statement for its effect. undefined: it has run, but its counters are beyond 2⁵³ and must be asked for: node:sqlite throws then, after the write,
+ * and again for every later statement of the connection until the next INSERT. (Asking for bigints each time would cost a third of a small INSERT.)
+ */
+export function runForEffect(statement: StatementSync, bound: Bound): StatementResultingChanges | undefined {
+  try {
+    const counters = statement.run(...(bound as SQLInputValue[]));
+    return Number.isSafeInteger(counters.lastInsertRowid) ? counters : undefined;
+  } catch (error) {
+    if (isInexact(error)) return undefined;
+    throw error;
+  }
+}
+
 function takeRow(open: OpenRows, value: unknown): Row {
   const row = value as Row;
   if (losesLowest && !open.usesBigInts && row.includes(lowest))
@@ -198,7 +221,7 @@ function* writeOthers(rows: Iterable<Row>, write: RowWriter): Generator<string, 
 export function* writeRows(prepared: Prepared, statement: StatementSync, reading: RowReading): Generator<string, string> {
   const { options, startMs } = reading;
   if (!prepared.hasColumns) {
-    statement.run(...(reading.bound as SQLInputValue[]));
+    runForEffect(statement, reading.bound);
     return finishEntry(options.isAssociative ? '{"rows":[]' : '{', options, startMs);
   }
   const open: OpenRows = { rows: iterate(statement, reading.bound), usesBigInts: true, given: 0 };
@@ -221,7 +244,8 @@ function* writeList(
   // The first rows come with bigints: they show which values are integers, and most answers have no more.
   statement.setReadBigInts(true);
   const first = open.rows.next();
-  const columns = findColumns(prepared, statement, { row: first.done === true ? undefined : (first.value as Row), options });
+  const row = first.done === true ? undefined : (first.value as Row);
+  const columns = findColumns(prepared, statement, { row, options, isOnlyOnce: reading.isOnlyOnce });
   let text = printHead(columns, options, reading.names ?? columns.map(({ name }) => name));
   const close = options.isAssociative ? ']' : '';
   if (first.done === true) return text + close;

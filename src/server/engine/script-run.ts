@@ -19,6 +19,8 @@ const endLength = 2000;
 
 function runText(link: Link, sql: string): string | undefined {
   const { db } = link;
+  // A backup holds the ledger, and comes back with it.
+  link.setLedgerRight(true);
   const wasOpen = db.isTransaction;
   const isWrapped = !wasOpen && !controlPattern.test(sql);
   let message: string | undefined;

@@ -1,10 +1,11 @@
 /** Runs one statement of a request as rqlite's driver does: a text of several statements runs part by part, and its last part is the answer. */
-import type { SQLInputValue } from 'node:sqlite';
 import { type AnswerOptions, type Counters, printCounters, printError } from './answer-format.ts';
 import { type Bound, bindValues, findNameFault } from './binding.ts';
 import type { BodyStatement } from './body.ts';
 import { type Link, type Prepared } from './link.ts';
-import { writeRows } from './row-text.ts';
+import { collectRows, runUndoable } from './held-rows.ts';
+import { UnprintableNumber } from './json-value.ts';
+import { runForEffect, writeRows } from './row-text.ts';
 import { printStatement } from './sql-print.ts';
 
 /** What a statement is run with. */
@@ -54,9 +55,9 @@ function runPart(link: Link, prepared: Prepared, bound: Bound): Counters {
   const { statement } = prepared;
   if (statement === undefined) return noCounters;
   const run = (): Counters => {
-    const { changes, lastInsertRowid } = statement.run(...(bound as SQLInputValue[]));
-    // Beyond 2⁵³ the number is not exact.
-    return Number.isSafeInteger(lastInsertRowid) ? { lastInsertId: lastInsertRowid, rowsAffected: changes } : readCounters(link);
+    const counters = runForEffect(statement, bound);
+    if (prepared.control === 'BEGIN') link.noteBegin();
+    return counters === undefined ? readCounters(link) : { lastInsertId: counters.lastInsertRowid, rowsAffected: counters.changes };
   };
   return prepared.standsAlone ? link.allowNameless(run) : run();
 }
@@ -72,7 +73,7 @@ function executeParts(link: Link, statement: BodyStatement, { options, gate, fir
     const counters = runPart(link, prepared, bound);
     taken += prepared.places.length;
     if (prepared.rest === '') return counters;
-    prepared = link.prepare(prepared.rest);
+    prepared = link.prepareRest(prepared.rest);
   }
 }
 
@@ -80,20 +81,13 @@ function executeParts(link: Link, statement: BodyStatement, { options, gate, fir
 export interface HowToRun {
   readonly options: RunOptions;
   readonly gate: Gate;
+  /** Characters that the rows may take. */
+  readonly room: number;
 }
 
 interface Execution extends HowToRun {
   readonly first: Prepared;
   readonly startMs: number;
-}
-
-function collect(pieces: Generator<string, string>): string {
-  let text = '';
-  for (;;) {
-    const next = pieces.next();
-    text += next.value;
-    if (next.done === true) return text;
-  }
 }
 
 /** Runs a statement for its effect; RETURNING gives rows. */
@@ -106,11 +100,14 @@ function executePrepared(link: Link, statement: BodyStatement, execution: Execut
     return typeof counters === 'string' ? failed(counters) : { text: printCounters(counters, options, startMs), isError: false };
   }
   execution.gate(first);
-  link.checkSchema();
   const bound = bindValues(first, statement, { taken: 0, isQuery: true, isStrict: options.isStrict });
   if (typeof bound === 'string' || first.statement === undefined) return failed(String(bound));
-  const text = collect(
-    writeRows(first, first.statement, { bound, options, startMs, isOnlyOnce: true, names: findNames(link, statement, first) }),
+  const rows = writeRows(first, first.statement, { bound, options, startMs, isOnlyOnce: true, names: findNames(link, statement, first) });
+  // rqlite lets a write stand whose answer it can't print.
+  const text = runUndoable(
+    link,
+    () => collectRows(rows, execution.room),
+    (error) => error instanceof UnprintableNumber,
   );
   return { text, isError: false };
 }
@@ -138,7 +135,7 @@ function failed(message: string): Entry {
 }
 
 /** `/db/execute`: one entry. @throws what must not become an entry: {@link NotHere}, a disallowed pragma, an unprintable number */
-export function executeStatement(link: Link, statement: BodyStatement, { options, gate }: HowToRun): Entry {
+export function executeStatement(link: Link, statement: BodyStatement, { options, gate, room }: HowToRun): Entry {
   const startMs = options.hasTimings ? performance.now() : 0;
   const fault = findNameFault(statement);
   if (fault !== undefined) return failed(fault);
@@ -151,7 +148,7 @@ export function executeStatement(link: Link, statement: BodyStatement, { options
     link.db.exec(statement.sql);
     return { text: printCounters(readCounters(link), options, startMs), isError: false };
   }
-  return executePrepared(link, statement, { options, gate, first: link.prepare(statement.sql), startMs });
+  return executePrepared(link, statement, { options, gate, room, first: link.prepare(statement.sql), startMs });
 }
 
 /** Whether a statement only reads, as `sqlite3_stmt_readonly` tells: by what its program would do. */
@@ -195,7 +192,7 @@ export function findLast(
     }
     if (typeof bound === 'string') return bound;
     taken += prepared.places.length;
-    prepared = link.prepare(prepared.rest);
+    prepared = link.prepareRest(prepared.rest);
   }
 }
 
@@ -225,25 +222,27 @@ export function* queryStatement(link: Link, statement: BodyStatement, options: R
 }
 
 /** `/db/request`: rows for what only reads, counters for the rest. */
-export function requestStatement(link: Link, statement: BodyStatement, { options, gate }: HowToRun): Entry {
+export function requestStatement(link: Link, statement: BodyStatement, { options, gate, room }: HowToRun): Entry {
   const startMs = options.hasTimings ? performance.now() : 0;
   const fault = findNameFault(statement);
   if (fault !== undefined) return failed(fault);
   let first: Prepared;
   try {
+    // What another connection has changed must be known before the columns are asked for.
+    link.checkSchema();
     first = link.prepare(statement.sql);
   } catch (error) {
     if (!(error instanceof Error && 'errcode' in error)) throw error;
     return { ...failed(readMessage(error)), isUnprepared: true };
   }
-  if (!isReadOnly(link, first)) return executePrepared(link, statement, { options, gate, first, startMs });
+  if (!isReadOnly(link, first)) return executePrepared(link, statement, { options, gate, room, first, startMs });
   gate(first);
-  if (first.hasColumns) link.checkSchema();
-  const pieces = queryStatement(link, statement, options);
-  let text = '';
-  for (;;) {
-    const next = pieces.next();
-    if (next.done === true) return { ...next.value, text: text + next.value.text };
-    text += next.value;
+  let isError = false;
+  function* write(): Generator<string, string> {
+    const entry = yield* queryStatement(link, statement, options);
+    isError = entry.isError;
+    return entry.text;
   }
+  const text = collectRows(write(), room);
+  return { text, isError };
 }

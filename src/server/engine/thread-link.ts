@@ -17,8 +17,8 @@ export interface ThreadLink<Ask, Tell> {
   forget(id: number): void;
   /** Answers that are waited for. */
   readonly load: () => number;
-  /** After its last answer; ends the thread when it does not end itself. */
-  ended(timeoutMs: number): Promise<void>;
+  /** After its last answer. false: it runs a statement without an end, which keeps even the process from ending. */
+  ended(timeoutMs: number): Promise<boolean>;
 }
 
 /** A thread inherits the flags of its process; one that speaks of the caller's own script (`--input-type`) would keep it from starting. */
@@ -38,10 +38,25 @@ function findReader(): URL {
 /** Short-lived strings are most of what these threads make; a small young generation keeps the memory of a busy server flat. */
 const resourceLimits = { maxYoungGenerationSizeMb: 16 };
 
+async function waitForEnd(worker: Worker, exited: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  const isEnded = await Promise.race([exited.then(() => true), late]);
+  clearTimeout(timer);
+  if (isEnded) return true;
+  // A statement that runs can't be stopped; the thread ends when the statement does, and nobody waits for that.
+  void worker.terminate();
+  worker.unref();
+  return false;
+}
+
 /** Starts a thread with the file of this name beside this one. */
 export function startThread<Ask extends { readonly kind: string }, Tell>(
   name: 'writer' | 'reader',
   start: ThreadStart,
+  onNews?: (message: Tell) => void,
 ): ThreadLink<Ask, Tell> {
   const file = name === 'writer' ? findWriter() : findReader();
   const worker = new Worker(file, { workerData: start, name: `sluice ${name}`, resourceLimits, ...chooseFlags() });
@@ -56,7 +71,8 @@ export function startThread<Ask extends { readonly kind: string }, Tell>(
     listeners.clear();
   }
   function take(message: Tell & { readonly id: number }): void {
-    listeners.get(message.id)?.tell(message);
+    if (message.id === 0) onNews?.(message);
+    else listeners.get(message.id)?.tell(message);
   }
   worker.on('message', (message: (Tell & { readonly id: number }) | readonly (Tell & { readonly id: number })[]) => {
     if (Array.isArray(message)) for (const each of message as readonly (Tell & { readonly id: number })[]) take(each);
@@ -83,18 +99,6 @@ export function startThread<Ask extends { readonly kind: string }, Tell>(
     say: (id, message) => worker.postMessage({ ...message, id }),
     forget: (id) => void listeners.delete(id),
     load: () => listeners.size,
-    ended: async (timeoutMs) => {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(() => {
-          // A statement that runs can't be stopped; the thread ends when the statement does, and nobody waits for that.
-          void worker.terminate();
-          worker.unref();
-          resolve();
-        }, timeoutMs);
-      });
-      await Promise.race([exited, late]);
-      clearTimeout(timer);
-    },
+    ended: (timeoutMs) => waitForEnd(worker, exited, timeoutMs),
   };
 }

@@ -2,6 +2,7 @@
  * Runs requests that wait at the same time in one transaction, one fsync for all of them. Each keeps the answer that it would have had alone: a statement that
  * can't be in a shared transaction ends it first, and where it is lost (OR ROLLBACK, a full disk, a failed COMMIT) all that was in it runs again, each alone.
  */
+import { maxHeldLength } from './held-rows.ts';
 import type { Link, Prepared } from './link.ts';
 import { NotHere, readMessage } from './statement-run.ts';
 import { giveUp, isFinished, rewindRun, runNext, type WriteRun } from './write-run.ts';
@@ -181,15 +182,23 @@ function isSingle(runs: readonly WriteRun[]): boolean {
   return run !== undefined && second === undefined && (run.statements.length === 1 || run.request.options.isTransaction);
 }
 
-/** Runs requests to their end, in their order. What they did is durable when this returns. */
-export function runRequests(link: Link, runs: readonly WriteRun[], isReadOnly: boolean): void {
-  if (isReadOnly || isSingle(runs) || defersKeys(link)) {
-    for (const run of runs) runAlone(link, run);
-    return;
+/** Runs `each` until together the answers are as large as one may be; how many were run. */
+function runWhileRoom(runs: readonly WriteRun[], each: (run: WriteRun) => void): number {
+  let held = 0;
+  for (const [index, run] of runs.entries()) {
+    each(run);
+    held += run.heldLength;
+    if (held > maxHeldLength) return index + 1;
   }
+  return runs.length;
+}
+
+/** Runs requests to their end, in their order, and returns how many: fewer where the answers get large. What they did is durable when this returns. */
+export function runRequests(link: Link, runs: readonly WriteRun[], isReadOnly: boolean): number {
+  if (isReadOnly || isSingle(runs) || defersKeys(link)) return runWhileRoom(runs, (run) => runAlone(link, run));
   const group: Group = { link, members: [], isOpen: false };
   let refusal: string | undefined;
-  for (const run of runs) {
+  const count = runWhileRoom(runs, (run) => {
     try {
       if (refusal === undefined) runInGroup(group, run);
     } catch (error) {
@@ -198,8 +207,9 @@ export function runRequests(link: Link, runs: readonly WriteRun[], isReadOnly: b
       refusal = readMessage(error);
     }
     if (refusal !== undefined) failRun(run, refusal);
-  }
+  });
   closeGroup(group);
+  return count;
 }
 
 function failRun(run: WriteRun, message: string): void {

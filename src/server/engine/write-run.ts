@@ -2,6 +2,7 @@
 import { type AnswerEnd, printEnd, printError } from './answer-format.ts';
 import { type BodyStatement, readBody } from './body.ts';
 import type { DataRequest } from './contract.ts';
+import { maxHeldLength, maxHeldPrettyLength } from './held-rows.ts';
 import { UnprintableNumber } from './json-value.ts';
 import { DisallowedPragma, type Link } from './link.ts';
 import { hasDisallowedPragma } from './pragma-text.ts';
@@ -22,6 +23,8 @@ export interface WriteRun {
   readonly startMs: number;
   /** One for each statement that has been run. */
   readonly entries: string[];
+  /** Characters in them. */
+  heldLength: number;
   /** The statement that is next. */
   next: number;
   /** Of the whole request; it has no entries then, as far as the answer goes. */
@@ -50,6 +53,7 @@ export function startRun(request: DataRequest): WriteRun | TextAnswer {
     statements,
     startMs: performance.now(),
     entries: [],
+    heldLength: 0,
     next: error === undefined ? 0 : statements.length,
     error,
     failure: undefined,
@@ -72,15 +76,19 @@ export function runNext(link: Link, run: WriteRun, gate: Gate): Entry {
   const entry = runStatement(link, run, { statement, gate });
   run.next++;
   run.entries.push(entry.text);
+  run.heldLength += entry.text.length;
   return entry;
 }
 
 function runStatement(link: Link, run: WriteRun, { statement, gate }: { statement: BodyStatement; gate: Gate }): Entry {
   const { options, route } = run.request;
+  const room = (options.isPretty ? maxHeldPrettyLength : maxHeldLength) - run.heldLength;
+  link.free();
+  link.setLedgerRight(options.mayWriteLedger === true);
   try {
     return route === 'request'
-      ? requestStatement(link, statement, { options, gate })
-      : executeStatement(link, statement, { options, gate });
+      ? requestStatement(link, statement, { options, gate, room })
+      : executeStatement(link, statement, { options, gate, room });
   } catch (error) {
     if (error instanceof NotHere) throw error;
     if (error instanceof UnprintableNumber) {
@@ -97,6 +105,7 @@ function runStatement(link: Link, run: WriteRun, { statement, gate }: { statemen
 export function rewindRun(run: WriteRun, next: number): void {
   run.next = next;
   run.entries.length = next;
+  run.heldLength = run.entries.reduce((sum, text) => sum + text.length, 0);
   run.error = undefined;
   run.failure = undefined;
   run.isUndone = false;

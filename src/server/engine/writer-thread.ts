@@ -4,11 +4,13 @@ import { SluiceError } from '../../errors.ts';
 import { createIndenter } from './answer-format.ts';
 import { encodeText, type Numbered, packFault, type ThreadStart, type WriterAsk, type WriterTell } from './engine-news.ts';
 import { replaceDatabase } from './file-copy.ts';
+import { rememberFile } from './file-identity.ts';
 import { readLinkFacts } from './link-facts.ts';
 import { type Link, openLink } from './link.ts';
 import { applyRequests } from './queue-apply.ts';
 import { readPosition } from './queue-position.ts';
 import { runScriptText } from './script-run.ts';
+import { watchTransaction } from './transaction-watch.ts';
 import { runRequests } from './write-group.ts';
 import { isRun, printAnswer, startRun, type TextAnswer } from './write-run.ts';
 
@@ -25,6 +27,8 @@ type Ask = Numbered<WriterAsk>;
 type RunAsk = Ask & { readonly kind: 'run' };
 
 const link: Link = openLink(start);
+/** Asked when something was committed, before it is answered: an acknowledged write must be in the file that people see. */
+const checkFile = rememberFile(start.file);
 const waiting: Ask[] = [];
 let isWorking = false;
 let release: (() => void) | undefined;
@@ -37,6 +41,11 @@ function toBytes(answer: TextAnswer, isPretty: boolean): WriterTell & { readonly
   const text = isPretty && answer.isJson ? createIndenter()(answer.text) : answer.text;
   return { kind: 'whole', status: answer.status, isJson: answer.isJson, bytes: encodeText(text) };
 }
+
+const watch = watchTransaction(link, start.transactionTimeoutMs, (openMs) => {
+  const seconds = Math.round(openMs / 1000);
+  tell(0, { kind: 'notice', message: `a transaction that a client had left open for ${String(seconds)} s was rolled back` });
+});
 
 /** Everything that has arrived, without giving the event loop a turn. */
 function takeWaiting(): void {
@@ -56,11 +65,15 @@ function takeTogether(first: RunAsk): readonly RunAsk[] {
   }
 }
 
+/** Runs requests until their answers get large; the others wait again. */
 function runTogether(asks: readonly RunAsk[]): void {
-  const started = asks.map(({ request }) => startRun(request));
-  const runs = started.filter(isRun);
-  runRequests(link, runs, start.isReadOnly);
-  const answers = started.map((each, index) => {
+  const all = asks.map(({ request }) => startRun(request));
+  const runs = all.filter(isRun);
+  const firstLeft = runs[runRequests(link, runs, start.isReadOnly)];
+  checkFile();
+  const end = firstLeft === undefined ? all.length : all.indexOf(firstLeft);
+  waiting.unshift(...asks.slice(end));
+  const answers = all.slice(0, end).map((each, index) => {
     const ask = asks[index];
     if (ask === undefined) throw new RangeError('An answer has no request.');
     const answer = isRun(each) ? printAnswer(each, ask.raftIndex) : each;
@@ -84,9 +97,15 @@ async function hold(id: number): Promise<void> {
 
 async function handle(ask: Exclude<Ask, RunAsk>): Promise<void> {
   const { id } = ask;
-  if (ask.kind === 'script') tell(id, toBytes(runScriptText(link, ask.sql, ask), ask.options.isPretty));
-  else if (ask.kind === 'apply') tell(id, { kind: 'outcomes', outcomes: applyRequests(link, ask.requests, ask.isOneTransaction) });
-  else if (ask.kind === 'position') tell(id, { kind: 'position', position: readPosition(link) });
+  if (ask.kind === 'script') {
+    const answer = runScriptText(link, ask.sql, ask);
+    checkFile();
+    tell(id, toBytes(answer, ask.options.isPretty));
+  } else if (ask.kind === 'apply') {
+    const outcomes = applyRequests(link, ask.requests, ask.isOneTransaction);
+    checkFile();
+    tell(id, { kind: 'outcomes', outcomes });
+  } else if (ask.kind === 'position') tell(id, { kind: 'position', position: readPosition(link) });
   else if (ask.kind === 'facts') tell(id, { kind: 'facts', facts: readLinkFacts(link) });
   else if (ask.kind === 'hold') await hold(id);
   else if (ask.kind === 'release') release?.();
@@ -95,28 +114,31 @@ async function handle(ask: Exclude<Ask, RunAsk>): Promise<void> {
     tell(id, { kind: 'done' });
   } else {
     link.close();
+    watch.look();
     tell(id, { kind: 'done' });
     channel.close();
   }
 }
 
-function fail(asks: readonly Ask[], error: unknown): void {
-  // Nothing of a request may stay open: the next one would join it without knowing.
-  if (link.db.isOpen && link.db.isTransaction) link.trust(() => link.db.exec('ROLLBACK'));
+function fail(asks: readonly Ask[], error: unknown, wasOpen: boolean): void {
+  // Nothing of a request may stay open: the next one would join it without knowing. What a client had begun before is not this request's to end.
+  if (!wasOpen && link.db.isOpen && link.db.isTransaction) link.trust(() => link.db.exec('ROLLBACK'));
   for (const { id } of asks) tell(id, packFault(error, start.file));
 }
 
 async function work(): Promise<void> {
   for (;;) {
+    watch.look();
     takeWaiting();
     const first = waiting.shift();
     if (first === undefined) return;
     const asks = first.kind === 'run' ? takeTogether(first) : [first];
+    const wasOpen = link.db.isTransaction;
     try {
       if (first.kind === 'run') runTogether(asks as readonly RunAsk[]);
       else await handle(first);
     } catch (error) {
-      fail(asks, error);
+      fail(asks, error, wasOpen);
     }
   }
 }

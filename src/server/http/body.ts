@@ -1,10 +1,10 @@
 /** Reads request bodies within limits: too large is 413, too slow is 408, cut off is nothing at all. A body that did not come whole is never run. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { bodyBytesPerSecond } from './limits.ts';
+import { bodyBytesPerSecond, smallBodyBytes } from './limits.ts';
 import type { Limits } from './limits.ts';
 
-/** Why there is no body. gone: the client went away, and there is nobody to answer. */
-export type BodyFailure = 'too large' | 'too slow' | 'gone';
+/** Why there is no body. gone: the client went away, and there is nobody to answer; no room: other large bodies are being answered. */
+export type BodyFailure = 'too large' | 'too slow' | 'gone' | 'no room';
 
 /** Watches all bodies that are under way with one timer: a timer for each would cost more than a small request. */
 export interface BodyReader {
@@ -40,13 +40,19 @@ interface Waiting {
 
 const checkMs = 250;
 
+/** What large bodies take together, from their first bytes until they are answered. */
+interface Held {
+  bytes: number;
+}
+
 export function openBodyReader(limits: Limits): BodyReader {
   const waiting = new Set<Waiting>();
+  const held: Held = { bytes: 0 };
   const timer = setInterval(() => failLate(waiting, limits), checkMs);
   timer.unref();
   return {
-    readBody: (request, response) => readWhole({ request, response, limits, waiting }),
-    streamBody: (request, response, limitBytes) => streamPieces({ request, response, limits, waiting }, limitBytes),
+    readBody: (request, response) => readWhole({ request, response, limits, waiting, held }),
+    streamBody: (request, response, limitBytes) => streamPieces({ request, response, limits, waiting, held }, limitBytes),
     discardRest: (request) => discardRest(request, waiting),
     close: () => clearInterval(timer),
   };
@@ -66,6 +72,20 @@ interface Reading {
   readonly response: ServerResponse;
   readonly limits: Limits;
   readonly waiting: Set<Waiting>;
+  readonly held: Held;
+}
+
+/** Counts a body as it grows; false when the large ones together are too large. It counts until its answer is out, as the engine holds it until then. */
+function startHolding({ response, limits, held }: Reading): (byteCount: number) => boolean {
+  const maxBytes = Math.max(limits.maxBodiesBytes, limits.maxBodyBytes);
+  let own = 0;
+  return (byteCount) => {
+    if (byteCount <= smallBodyBytes) return true;
+    if (own === 0) response.once('close', () => (held.bytes -= own));
+    held.bytes += byteCount - own;
+    own = byteCount;
+    return held.bytes <= maxBytes;
+  };
 }
 
 function discardRest(request: IncomingMessage, waiting: Set<Waiting>): void {
@@ -87,11 +107,13 @@ function invite(request: IncomingMessage, response: ServerResponse): void {
   if (request.headers.expect !== undefined) response.writeContinue();
 }
 
-async function readWhole({ request, response, limits, waiting }: Reading): Promise<Buffer | BodyFailure> {
+async function readWhole(reading: Reading): Promise<Buffer | BodyFailure> {
+  const { request, response, limits, waiting } = reading;
   const promised = promisedBytes(request);
   if (promised !== undefined && promised > limits.maxBodyBytes) return 'too large';
   if (promised === undefined && request.headers['transfer-encoding'] === undefined) return Buffer.alloc(0);
   invite(request, response);
+  const hold = startHolding(reading);
   return new Promise((resolve) => {
     let first: Buffer | undefined;
     let others: Buffer[] | undefined;
@@ -106,6 +128,7 @@ async function readWhole({ request, response, limits, waiting }: Reading): Promi
     const take = (piece: Buffer): void => {
       watch.byteCount += piece.length;
       if (watch.byteCount > limits.maxBodyBytes) settle('too large');
+      else if (!hold(watch.byteCount)) settle('no room');
       else if (first === undefined) first = piece;
       else (others ??= [first]).push(piece);
     };

@@ -1,6 +1,6 @@
 /** The routes that run statements: `/db/execute`, `/db/query`, `/db/request`, `/db/sql`, and the queue's. They hand bytes to the engine and its answer back. */
 import { checkBody } from '../engine/check-body.ts';
-import type { Reply } from '../engine/contract.ts';
+import type { DataOptions, Reply } from '../engine/contract.ts';
 import type { BodyFailure } from './body.ts';
 import type { Exchange, Handler, Room } from './exchange.ts';
 import { writeExactJson } from './exact-json.ts';
@@ -21,7 +21,7 @@ export const execute: Handler = async (exchange, room) => {
   const isPlainText = isText(exchange);
   if (exchange.parameters.values.has('queue')) return enqueue({ exchange, room, body, isPlainText });
   exchange.isServed = true;
-  return room.engine.handle({ route: 'execute', body, isPlainText, options: exchange.parameters.writing });
+  return room.engine.handle({ route: 'execute', body, isPlainText, options: chooseWriting(exchange) });
 };
 
 export const query: Handler = async (exchange, room) => {
@@ -44,8 +44,13 @@ export const request: Handler = async (exchange, room) => {
   if (!(body instanceof Uint8Array)) return refuseBody(body);
   room.counters.requests++;
   exchange.isServed = true;
-  return room.engine.handle({ route: 'request', body, isPlainText: false, options: exchange.parameters.writing });
+  return room.engine.handle({ route: 'request', body, isPlainText: false, options: chooseWriting(exchange) });
 };
+
+/** sluice's own driver says with each request that it keeps the ledger; nobody else writes there by accident. */
+function chooseWriting({ parameters, request: { headers } }: Exchange): DataOptions {
+  return headers['x-sluice-ledger'] === 'yes' ? { ...parameters.writing, mayWriteLedger: true } : parameters.writing;
+}
 
 /** What statements would be rewritten to before they are run. */
 export const analyze: Handler = async (exchange, room) => {
@@ -83,6 +88,7 @@ function isText({ request: { headers } }: Exchange): boolean {
 /** How a body that did not come is answered; not at all when the client is gone. */
 export function refuseBody(failure: BodyFailure): Reply | undefined {
   if (failure === 'gone') return undefined;
+  if (failure === 'no room') return refuse(503, 'too many large request bodies at once', { 'Retry-After': '1' });
   return failure === 'too large' ? refuse(413, 'request body too large') : refuse(408, 'request body took too long');
 }
 

@@ -1,7 +1,8 @@
 /** The HTTP server itself: sockets, deadlines, the log line of each request, and an end in which every request in flight is answered. */
-import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import process from 'node:process';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { linger, openConnections, type Connections } from './connections.ts';
@@ -24,6 +25,12 @@ export function countConnections(servers: readonly AnyServer[]): number {
   return servers.reduce((sum, server) => sum + (connectionsOf.get(server)?.count ?? 0), 0);
 }
 
+/**
+ * Not imported: an import reads every export of the module, and some of node:http's load the client behind `fetch` (14 MB of a server that lies idle); TLS is
+ * 6 MB more.
+ */
+const http = process.getBuiltinModule('node:http');
+
 /** A server that does not listen yet. */
 export function createHttpServer(router: Router, tls: TlsMaterial | undefined): AnyServer {
   const { limits } = router.room;
@@ -33,8 +40,10 @@ export function createHttpServer(router: Router, tls: TlsMaterial | undefined): 
   const options = describeOptions(limits);
   const server =
     tls === undefined
-      ? createServer(options, handle)
-      : createTlsServer({ ...options, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.headerTimeoutMs }, handle);
+      ? http.createServer(options, handle)
+      : process
+          .getBuiltinModule('node:https')
+          .createServer({ ...options, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.headerTimeoutMs }, handle);
   // Whether a body is wanted is known once the request has been checked: the handler says so itself.
   server.on('checkContinue', handle);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => connections.refuse(error, socket));

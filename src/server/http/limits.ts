@@ -5,6 +5,8 @@ export interface Limits {
   readonly maxBodyBytes: number;
   /** The same for what goes to the disk as it comes: database files and the rows of loads. */
   readonly maxUploadBytes: number;
+  /** What large bodies may take together until they are answered; one beyond it is answered with 503. */
+  readonly maxBodiesBytes: number;
   readonly maxHeaderBytes: number;
   /** From the first byte of a request to the end of its headers. */
   readonly headerTimeoutMs: number;
@@ -18,14 +20,21 @@ export interface Limits {
   readonly maxConnections: number;
   /** How long requests in flight may take once the server is told to stop. */
   readonly stopTimeoutMs: number;
+  /** A transaction that a client has begun with BEGIN is rolled back after this: nothing queued is applied while it is open. */
+  readonly transactionTimeoutMs: number;
 }
 
 /** A body slower than this over its whole length is given up: a modem of 1998 reached it, one byte a second does not. */
 export const bodyBytesPerSecond = 4096;
 
+/** Smaller bodies are not counted: of 4,096 connections they are 256 MiB at most. */
+export const smallBodyBytes: number = 64 * 1024;
+
 export const defaultLimits: Limits = {
   maxBodyBytes: 256 * 2 ** 20,
   maxUploadBytes: 2 ** 40,
+  // Four of the largest; without it 500 connections could fill 125 GiB.
+  maxBodiesBytes: 2 ** 30,
   // As Go's net/http: a `?q=` may be long.
   maxHeaderBytes: 2 ** 20,
   headerTimeoutMs: 10_000,
@@ -35,4 +44,6 @@ export const defaultLimits: Limits = {
   writeTimeoutMs: 60_000,
   maxConnections: 4096,
   stopTimeoutMs: 30_000,
+  // A program sends its statements one behind the other; a person at a shell has a minute.
+  transactionTimeoutMs: 60_000,
 };

@@ -32,9 +32,13 @@ const defaultAnswerTimeoutMs = 60_000;
 
 const urlShape = /^(rqlites?):\/\/(?:(.*)@)?([^@/?#]*)\/?(?:\?([^#]*))?$/iu;
 
-/** All that may be a password is left out, also where it holds an @ that should be an escape. */
+/** All that may be a password is left out, also where it holds an @ that should be an escape, or where the @ and the host are missing. */
 function redact(url: string): string {
-  return url.replace(/^([a-z]+:\/\/[^:@?#]*):.*@/iu, '$1:***@');
+  const start = url.indexOf('//') + 2;
+  const at = url.lastIndexOf('@');
+  const colon = url.indexOf(':', start);
+  if (at > start) return colon < 0 || colon > at ? url : `${url.slice(0, colon)}:***${url.slice(at)}`;
+  return url.replace(/^([a-z]+:\/\/[^:[\]]+):(?!\d{1,5}(?:[,/?]|$)).*$/isu, '$1:***');
 }
 
 function refuse(url: string, what: string): SluiceError {
@@ -52,8 +56,9 @@ function decode(url: string, text: string): string {
 }
 
 function parseHost(url: string, text: string): Host {
-  const match = /^(?:\[([0-9a-f:.%]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/iu.exec(text.trim());
-  const name = match?.[1] ?? match?.[2];
+  const match = /^(?:\[([0-9a-f:.]+(?:%[\w.-]+)?)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/iu.exec(text.trim());
+  // The zone of a link-local address stands behind %, or behind %25 as in other URLs.
+  const name = match?.[1]?.replace('%25', '%') ?? match?.[2];
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   if (name === undefined || port < 1 || port > 65_535) throw refuse(url, 'has a host that is not of the form name:port');
   return { name, port };

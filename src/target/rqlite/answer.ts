@@ -26,6 +26,8 @@ export interface DataCall {
   readonly parameters?: readonly string[];
   /** The statements, each as its JSON. */
   readonly statements: readonly string[];
+  /** More of them behind these, as bytes with commas between. */
+  readonly more?: Uint8Array | undefined;
   readonly isRead: boolean;
   readonly timeoutMs?: number | undefined;
   readonly leaderTimeoutMs?: number | undefined;
@@ -46,7 +48,7 @@ export function writeStatement(sql: string, parameters: readonly SqlValue[]): st
  * @throws LinkLostError; SLUICE_TARGET_…; BodyTooLarge
  */
 export async function callData(link: RqliteLink, call: DataCall): Promise<Answer> {
-  const body = Buffer.from(`[${call.statements.join(',')}]`);
+  const body = writeBody(call);
   const { status, text } = await sendRequest(link, {
     method: 'POST',
     path: `/db/${call.route}`,
@@ -62,6 +64,11 @@ export async function callData(link: RqliteLink, call: DataCall): Promise<Answer
   if (status === 413) throw new BodyTooLarge(`a body of ${String(body.byteLength)} bytes`);
   if (status !== 200) throw refuseStatus(link, { status, text, isRead: call.isRead });
   return readAnswer(link, text, call);
+}
+
+function writeBody({ statements, more }: DataCall): Buffer {
+  const text = statements.join(',');
+  return more === undefined ? Buffer.from(`[${text}]`) : Buffer.concat([Buffer.from(`[${text},`), more, Buffer.from(']')]);
 }
 
 function refuseStatus(link: RqliteLink, answer: { readonly status: number; readonly text: string; readonly isRead: boolean }): SluiceError {
@@ -144,6 +151,10 @@ export function toStatementError(link: RqliteLink, error: string): SluiceError {
   if (/full/iu.test(error) && /disk|database/iu.test(error))
     return new SluiceError('SLUICE_TARGET_FULL', `${link.address.label} failed: ${error}.`, {
       hint: 'Free space on the disk of the nodes, then resume.',
+    });
+  if (/readonly|read-only/iu.test(error))
+    return new SluiceError('SLUICE_TARGET_READ_ONLY', `${link.address.label} takes no writes: ${error}.`, {
+      hint: 'Name a server, or a node, that was not started for reading only.',
     });
   return new SluiceError('SLUICE_TARGET_FAILED', `rqlite failed on ${link.address.label}: ${error}.`);
 }

@@ -1,9 +1,11 @@
 /** Whether a load goes by way of a file: built on this machine, it takes the place of the server's whole database (`/boot`). Only when asked for, and only on one empty node. */
-import { SluiceError } from '../../errors.ts';
+import { isSluiceError, SluiceError } from '../../errors.ts';
 import type { Decision, TableRequest } from '../driver.ts';
+import { writeStatement } from './answer.ts';
 import { readJson, type JsonValue } from './json.ts';
 import { sendRequest, type RqliteLink } from './link.ts';
 import type { Shadow } from './shadow.ts';
+import { runTransaction } from './transaction.ts';
 
 /** What was decided about booting. */
 export interface BootChoice {
@@ -20,8 +22,8 @@ export async function planBoot(link: RqliteLink, shadow: Shadow, request: TableR
   const isAsked = request.options?.isBoot === true;
   const isLarge = (request.expectedBytes ?? 0) >= worthBytes;
   if (!isAsked && !isLarge) return { isChosen: false, decisions: [], problems: [] };
-  const obstacles = await findObstacles(link, shadow);
   if (!isAsked) {
+    const obstacles = await findObstacles(link, shadow).catch(readDenial);
     const decision = {
       what: 'boot',
       choice: 'not used',
@@ -29,6 +31,7 @@ export async function planBoot(link: RqliteLink, shadow: Shadow, request: TableR
     };
     return { isChosen: false, decisions: obstacles.length === 0 ? [decision] : [], problems: [] };
   }
+  const obstacles = [...(await findObstacles(link, shadow)), ...(await findRefusals(link))];
   if (obstacles.length > 0) return { isChosen: false, decisions: [], problems: obstacles };
   return {
     isChosen: true,
@@ -41,6 +44,26 @@ export async function planBoot(link: RqliteLink, shadow: Shadow, request: TableR
     ],
     problems: [],
   };
+}
+
+/** Whoever may not ask for the nodes may load all the same, and is not told of a way that is closed to them. */
+function readDenial(error: unknown): readonly string[] {
+  if (isSluiceError(error, 'SLUICE_TARGET_DENIED')) return [error.message];
+  throw error;
+}
+
+/**
+ * Whether the server would take a file at all: hours of building are no way to find out. A GET of `/boot` asks for the permission and does nothing; a
+ * transaction that fails at its end tells of a server that takes no writes.
+ * @throws SLUICE_TARGET_DENIED without the permission `load`
+ */
+async function findRefusals(link: RqliteLink): Promise<readonly string[]> {
+  await sendRequest(link, { method: 'GET', path: '/boot', isRead: true });
+  const end = await runTransaction(link, [writeStatement('CREATE TABLE sluice_probe (x)', []), writeStatement('sluice_stop', [])]);
+  const isWritable = end.kind === 'failed' && end.index === 1;
+  return isWritable
+    ? []
+    : [`${link.address.label} takes no writes: ${end.kind === 'committed' ? 'a transaction that must fail did not' : end.error}.`];
 }
 
 /** Why the database may not be replaced. */

@@ -1,6 +1,5 @@
 /** A load by way of a file: SQLite's driver builds it on this machine, ledger and all, and it takes the place of the server's empty database. */
-import { createReadStream, existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { SluiceError } from '../../errors.ts';
 import type { Connection, Decision, TablePlan } from '../driver.ts';
@@ -8,6 +7,7 @@ import { readLanded } from '../link.ts';
 import { driver as sqliteDriver } from '../sqlite/index.ts';
 import { readRows, writeStatement } from './answer.ts';
 import { findObstacles } from './boot-plan.ts';
+import { hasBootFile, makeBootFolder, removeBootFile } from './boot-place.ts';
 import { sendRequest, type RqliteLink } from './link.ts';
 import { withShadow } from './shadow.ts';
 
@@ -30,13 +30,19 @@ function writeFileUrl(file: string): string {
 /** Opens the file of a load that is under way; undefined where there is none, because it has been booted. */
 export async function joinBootFile(plan: TablePlan): Promise<Connection | undefined> {
   const file = readBootFile(plan);
-  return file !== undefined && existsSync(file) ? sqliteDriver.connect(writeFileUrl(file)) : undefined;
+  return file !== undefined && hasBootFile(file) ? sqliteDriver.connect(writeFileUrl(file)) : undefined;
 }
 
 /** Opens the file of a load that begins; undefined where the server has the load already, and it goes on there. */
 export async function beginBootFile(link: RqliteLink, load: string, plan: TablePlan): Promise<Connection | undefined> {
   const file = readBootFile(plan);
-  if (file === undefined || (await hasLoad(link, load))) return undefined;
+  if (file === undefined) return undefined;
+  if (await hasLoad(link, load)) {
+    // A process that was killed behind the boot has left it.
+    await removeBootFile(file);
+    return undefined;
+  }
+  await makeBootFolder(link, file);
   return sqliteDriver.connect(writeFileUrl(file));
 }
 
@@ -62,7 +68,7 @@ export async function bootFile(link: RqliteLink, load: string, plan: TablePlan):
   const obstacles = await withShadow(link, {}, (shadow) => findObstacles(link, shadow));
   if (obstacles.length > 0) throw keepFile(link, file, { why: obstacles.join(' ') });
   await sendFile(link, load, file);
-  await rm(file);
+  await removeBootFile(file);
   return { what: 'boot', choice: `${link.address.label} holds the file now`, why: 'it was built on this machine, and POST /boot took it' };
 }
 
@@ -88,6 +94,6 @@ async function sendFile(link: RqliteLink, load: string, file: string): Promise<v
 function keepFile(link: RqliteLink, file: string, { why, cause }: { readonly why: string; readonly cause?: unknown }): SluiceError {
   return new SluiceError('SLUICE_TARGET_FAILED', `${link.address.label} did not take the file that was built for it. ${why}`, {
     cause,
-    hint: `The file stays: ${file}. Send it with curl -XPOST …/boot --upload-file, or load without --boot.`,
+    hint: `Run the same command again, which builds the file anew, or load without --boot. Until then it is there: ${file}.`,
   });
 }

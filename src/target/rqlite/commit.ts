@@ -9,6 +9,7 @@ import { BodyTooLarge, readRows, toResultRows, toStatementError, writeStatement 
 import { readBudget, shrinkBudget } from './budget.ts';
 import { createRowEncoder, toSqlValue } from './encode.ts';
 import type { RqliteLink } from './link.ts';
+import { findReadied, forgetReadied, type Readied } from './ready.ts';
 import { preparePiece, type Piece, type PreparedPiece } from './pieces.ts';
 import { advance, cutMark, findProgress, forgetProgress, pickRejects, type Pending, type Progress } from './progress.ts';
 import { readRefusal } from './refusal.ts';
@@ -32,9 +33,11 @@ interface Committing {
   readonly run: RowRun;
   readonly progress: Progress;
   races: number;
+  /** Laid out before the turn came. */
+  readonly readied: readonly Readied[];
 }
 
-function openRun(writer: TableWriter, batch: Batch): RowRun {
+export function openRun(writer: TableWriter, batch: Batch): RowRun {
   const keys = writer.plan.key
     .map((name) => batch.columns.findIndex((column) => column.name === name))
     .filter((index) => index >= 0)
@@ -51,18 +54,22 @@ function openRun(writer: TableWriter, batch: Batch): RowRun {
  */
 export async function commitBatch(request: CommitRequest): Promise<Outcome> {
   const { writer, batch } = request;
-  const committing: Committing = { request, run: openRun(writer, batch), progress: findProgress(request), races: 0 };
+  const ready = findReadied(batch);
+  const run = ready === undefined ? openRun(writer, batch) : { ...ready.run, ...writer };
+  const committing: Committing = { request, run, progress: findProgress(request), races: 0, readied: ready?.pieces ?? [] };
   const { progress } = committing;
   if (progress.pending !== undefined && !(await settlePending(writer.link, progress))) return fence(batch);
   while (!progress.isDone) {
     if (!(await commitPiece(committing))) return fence(batch);
   }
   forgetProgress(batch);
+  forgetReadied(batch);
   return { kind: 'committed', written: progress.written, skipped: progress.skipped, rejects: progress.rejects };
 }
 
 function fence(batch: Batch): Outcome {
   forgetProgress(batch);
+  forgetReadied(batch);
   return { kind: 'fenced' };
 }
 
@@ -83,6 +90,14 @@ export async function settleMark(link: RqliteLink, mark: Mark): Promise<'landed'
   if (row === undefined || Number(row['epoch']) !== mark.epoch) return 'fenced';
   const isThere = Number(row['next_offset']) === mark.to.offset && Number(row['next_row']) === mark.to.row;
   return isThere && (!mark.isLast || row['state'] === 'done') ? 'landed' : 'not_landed';
+}
+
+/** The next request as it was laid out, unless what was learnt since makes another of it. */
+function findPiece({ run, progress, readied }: Committing): Readied | undefined {
+  const isPlain = progress.singles === undefined && progress.excluded.size === 0 && progress.maxRows === Number.MAX_SAFE_INTEGER;
+  if (!isPlain) return undefined;
+  const budget = readBudget(run.link.address.label);
+  return readied.find(({ piece, budget: laidOutFor }) => piece.from === progress.row && laidOutFor === budget);
 }
 
 /** The rows of the next request. */
@@ -106,15 +121,17 @@ function cutPiece({ run, progress, request }: Committing): Piece {
 /** Sends one piece. `false`: the shard is another owner's. */
 async function commitPiece(committing: Committing): Promise<boolean> {
   const { run, progress, request } = committing;
-  const piece = cutPiece(committing);
+  const readied = findPiece(committing);
+  const piece = readied?.piece ?? cutPiece(committing);
   let prepared: PreparedPiece;
   let sent: Sent;
   let end: TransactionEnd;
   try {
-    prepared = await preparePiece(run, piece, { excluded: progress.excluded, signal: request.signal });
+    prepared = readied?.prepared ?? (await preparePiece(run, piece, { excluded: progress.excluded, signal: request.signal }));
     sent = writeRequest(committing, piece, prepared);
     progress.pending = sent.pending;
-    end = await runTransaction(run.link, sent.statements, { signal: request.signal, skipsParsing: true });
+    const more = readied === undefined ? undefined : { bytes: readied.bytes, count: prepared.rows.length };
+    end = await runTransaction(run.link, sent.statements, { signal: request.signal, skipsParsing: true, more });
   } catch (error) {
     learnFromError(committing, piece, error);
     return true;

@@ -3,12 +3,17 @@ import type { Batch, ColumnValues, VectorValues } from '../../rows/batch.ts';
 import type { ColumnType, Scalar } from '../../rows/schema.ts';
 import { findInexactDecimals } from '../sqlite/encode.ts';
 import type { Refusal } from '../sqlite/errors.ts';
+import { createRowPush, type ByteSink } from './row-bytes.ts';
 import { isBlobLike, textPlaceholder, writeBytes, writeReal, type SqlValue } from './json.ts';
 
 /** The rows of one batch in the form they are sent in. */
 export interface RowEncoder {
   /** A row's values with commas between; only for rows that are not in `refused`. */
   writeValues(row: number): string;
+  /** The same as bytes. */
+  pushValues(sink: ByteSink, row: number): void;
+  /** Whether any row needs {@link RowEncoder.writeDetour}. */
+  readonly hasDetours: boolean;
   /** `(?,?)` with the detour for texts that look like blobs; undefined for rows that have none. */
   writeDetour(row: number): string | undefined;
   /** Rows that can't be sent as they are. */
@@ -89,7 +94,9 @@ export function createRowEncoder(batch: Batch, declaredTypes: readonly string[])
   };
   return {
     refused,
+    hasDetours: detours.size > 0,
     writeValues: (row) => (encoded[row] ??= encode(row)),
+    pushValues: createRowPush(batch, (column, row) => cells[column]?.(row) ?? 'null'),
     writeDetour: (row) => {
       const columns = detours.get(row);
       if (columns === undefined) return undefined;

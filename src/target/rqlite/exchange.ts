@@ -100,6 +100,8 @@ async function writeBody(request: http.ClientRequest, body: HttpRequest['body'])
 
 function describeHeaders(address: RqliteAddress, { body, contentType }: HttpRequest): Record<string, string> {
   return {
+    // `sluice serve` keeps the ledger's tables from everybody who does not say that he keeps the ledger; rqlite does not look at it.
+    'X-Sluice-Ledger': 'yes',
     ...(contentType === undefined ? {} : { 'Content-Type': contentType }),
     ...(body instanceof Uint8Array ? { 'Content-Length': String(body.byteLength) } : {}),
     ...(address.authorization === undefined ? {} : { Authorization: address.authorization }),

@@ -1,5 +1,6 @@
 /** The rqlite driver: a cluster behind HTTP, one leader that writes. Puts the pieces of this folder behind the driver contract. */
 import { SluiceError } from '../../errors.ts';
+import type { Batch } from '../../rows/batch.ts';
 import type { Scalar } from '../../rows/schema.ts';
 import type {
   Capabilities,
@@ -29,7 +30,7 @@ import { maxParameters } from '../sqlite/plan.ts';
 import { parseRqliteUrl } from './address.ts';
 import { beginBootFile, bootFile, joinBootFile } from './boot.ts';
 import { readRows, toResultRows, writeStatement } from './answer.ts';
-import { commitBatch, settleMark } from './commit.ts';
+import { commitBatch, openRun, settleMark } from './commit.ts';
 import { finishLoad, prepareLoad } from './finish.ts';
 import { countTable, digestTable, findMissing } from './keys.ts';
 import { closeLink, defaultLeaderTimeoutMs, openLink, type RqliteLink } from './link.ts';
@@ -37,6 +38,7 @@ import { planTable, type RqliteSettings } from './plan.ts';
 import { describeRemoteTable } from './shadow.ts';
 import { transact, writeBound } from './transaction.ts';
 import { runRqliteUnit } from './unit.ts';
+import { readyBatch } from './ready.ts';
 import type { TableWriter } from './writer.ts';
 
 export const rqliteCapabilities: Capabilities = {
@@ -122,6 +124,10 @@ class RqliteConnection implements Connection {
       writer: { link: this.#link, plan, settings: plan.settings as RqliteSettings, declaredTypes, texts: new Map() },
       keeping,
     };
+  }
+
+  ready(batch: Batch): void {
+    if (this.#begun !== undefined) readyBatch(openRun(this.#begun.writer, batch));
   }
 
   async commit(unit: CommitUnit, options: CommitOptions = {}): Promise<Outcome> {

@@ -1,11 +1,10 @@
 /** Decides what a load will do to a table of rqlite: SQLite's own plan over the schema rebuilt in memory, with what a server behind HTTP makes different. Reads only. */
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import type { Decision, TablePlan, TableRequest } from '../driver.ts';
 import { quoteIdentifier } from '../sql-text.ts';
 import { maxParameters, planSqliteTable, type SqliteSettings } from '../sqlite/plan.ts';
 import { describeTable, findTable } from '../sqlite/schema.ts';
 import { readRows, writeStatement } from './answer.ts';
+import { nameBootFile } from './boot-place.ts';
 import { planBoot, type BootChoice } from './boot-plan.ts';
 import type { RqliteLink } from './link.ts';
 import { withShadow, type Shadow } from './shadow.ts';
@@ -38,7 +37,7 @@ export async function planTable(link: RqliteLink, request: TableRequest): Promis
     // The option is ours alone, and SQLite's plan would refuse it.
     const plan = planSqliteTable(file, weighIndexes({ ...request, options: { ...request.options, isBoot: undefined } }, storedRows));
     const boot = await planBoot(link, shadow, request);
-    const settings = chooseSettings(plan, boot, request.load);
+    const settings = chooseSettings(plan, boot, nameBootFile(link, request.load));
     return {
       ...plan,
       settings,
@@ -53,13 +52,13 @@ function nameTarget(problem: string): string {
   return problem.replace(/^SQLite (?=has|keeps)/u, 'rqlite ');
 }
 
-function chooseSettings(plan: TablePlan, boot: BootChoice, load: string): RqliteSettings {
+function chooseSettings(plan: TablePlan, boot: BootChoice, bootFile: string): RqliteSettings {
   const settings = plan.settings as SqliteSettings;
   // One row a statement is what SQLite's plan chooses for such tables, and for no other reason.
   const isRowwise = settings.rowsPerStatement === 1;
   const fits = Math.max(1, Math.floor(maxParameters / Math.max(1, plan.columns.length)));
   // As SQLite's driver wants them, which builds the file.
-  if (boot.isChosen) return { ...settings, isRowwise, isBoot: true, bootFile: path.join(tmpdir(), `sluice-boot-${load}.db`) };
+  if (boot.isChosen) return { ...settings, isRowwise, isBoot: true, bootFile };
   return {
     ...settings,
     journal: 'keep',

@@ -4,6 +4,7 @@ import { LinkLostError, readLanded } from '../link.ts';
 import { callData, toStatementError, toWholeError, type Answer, type Entry } from './answer.ts';
 import { readRefusal } from './refusal.ts';
 import { failAlways, runTransaction, type TransactionEnd } from './transaction.ts';
+import { unwrapTrial, wrapTrial } from './trial.ts';
 import { askKnown, writeInsert, writeTail, type RowRun } from './writer.ts';
 
 /** What would become of a row. */
@@ -54,29 +55,21 @@ function toRowRefusal(run: RowRun, error: string): Refusal {
   return { ...refusal, message: refusal.message.replaceAll(run.plan.writesTo, run.plan.table) };
 }
 
-/**
- * All rows in one request that is no transaction, so that an error stops nothing, within a savepoint that is rolled back. A savepoint and not BEGIN:
- * where somebody left a transaction open it nests in that, and ROLLBACK would end theirs. Only for tables whose clauses can't end a transaction.
- */
+/** All rows in one request, within a savepoint that is rolled back. Only for tables whose clauses can't end a transaction. */
 async function forecastAtOnce(
   run: RowRun,
   rows: readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<number, RowForecast>> {
   const { statements, places, asksKeys } = writeQuestions(run, rows);
-  const around = ['["SAVEPOINT sluice_probe"]', '["ROLLBACK TO sluice_probe"]', '["RELEASE sluice_probe"]'] as const;
-  const sent = [around[0], ...statements, around[1], around[2]];
+  const sent = wrapTrial(statements);
   const answer = await askTraceless(() =>
     callData(run.link, { route: 'execute', parameters: ['noparse'], statements: sent, isRead: false, signal }),
   );
-  const { entries } = checkWhole(run, answer, sent.length);
-  for (const place of [0, sent.length - 2, sent.length - 1]) {
-    const error = entries[place]?.error;
-    if (error !== undefined) throw toStatementError(run.link, error);
-  }
+  const entries = unwrapTrial(run.link, checkWhole(run, answer, sent.length).entries);
   const forecasts = new Map<number, RowForecast>();
   rows.forEach((row, index) => {
-    const place = 1 + (places[index] ?? 0);
+    const place = places[index] ?? 0;
     const error = entries[place]?.error;
     forecasts.set(row, error === undefined ? readTaken(entries, place, asksKeys) : { kind: 'refused', refusal: toRowRefusal(run, error) });
   });

@@ -8,10 +8,11 @@ import type { RqliteLink } from './link.ts';
 
 /**
  * Fails with an integer overflow when a condition holds, and else writes nothing. A statement that writes, because of a SELECT `/db/execute` runs one step only;
- * with changes() in the overflowing term, because SQLite may compute constant terms before it asks the condition.
+ * with changes() in the overflowing term, because SQLite may compute constant terms before it asks the condition. The least integer is shifted together: its
+ * 19 digits would make a server read the whole request as one whose integers a double can't hold, at half the speed.
  */
 function writeFailure(condition: string): string {
-  return `INSERT INTO sluice_meta (name, value) SELECT 'sluice_guard', abs(-9223372036854775808 + 0 * changes()) WHERE ${condition}`;
+  return `INSERT INTO sluice_meta (name, value) SELECT 'sluice_guard', abs((1 << 63) + 0 * changes()) WHERE ${condition}`;
 }
 
 /** Undoes the transaction unless the statement before it changed so many rows. */
@@ -51,6 +52,8 @@ export interface TransactionOptions {
   /** Leaves out rqlite's own reading of the statements, which only RETURNING, RANDOM() and the time need. */
   readonly skipsParsing?: boolean;
   readonly timeoutMs?: number | undefined;
+  /** Statements behind those of the list, as bytes with commas between, and how many. */
+  readonly more?: { readonly bytes: Uint8Array; readonly count: number } | undefined;
 }
 
 /**
@@ -66,6 +69,7 @@ export async function runTransaction(
     route: 'execute',
     parameters: options.skipsParsing === true ? ['transaction', 'noparse'] : ['transaction'],
     statements,
+    more: options.more?.bytes,
     isRead: false,
     signal: options.signal,
     timeoutMs: options.timeoutMs,
@@ -78,11 +82,9 @@ export async function runTransaction(
   const index = entries.findIndex((entry) => entry.error !== undefined);
   if (index >= 0) return { kind: 'failed', index, error: entries[index]?.error ?? '', entries };
   // Success is as many entries as statements. With fewer, something between has cut the answer, and only the ledger can tell.
-  if (entries.length !== statements.length) {
-    throw new LinkLostError(
-      'unknown',
-      `${link.address.label} answered ${String(entries.length)} of ${String(statements.length)} statements.`,
-    );
+  const count = statements.length + (options.more?.count ?? 0);
+  if (entries.length !== count) {
+    throw new LinkLostError('unknown', `${link.address.label} answered ${String(entries.length)} of ${String(count)} statements.`);
   }
   return { kind: 'committed', entries };
 }

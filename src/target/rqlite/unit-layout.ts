@@ -33,7 +33,13 @@ export interface UnitRun {
 /** Where in the request a statement and its questions stand. */
 interface Spot {
   readonly place: number | undefined;
-  readonly questions: readonly number[];
+  readonly questions: readonly { readonly place: number; readonly key: string }[];
+}
+
+/** The query for the row that shares a key; `key`: its columns, as {@link readBlamed} gives them. */
+interface Question {
+  readonly json: string;
+  readonly key: string;
 }
 
 export interface Layout {
@@ -72,8 +78,8 @@ export function layOut(run: UnitRun, { end, without, changes, records = [] }: La
     const place = run.conflicts.has(index) ? undefined : push(step.json, index, 'statement');
     const count = changes?.get(index);
     if (place !== undefined && step.isChange && count !== undefined) push(guardChanges(count), index, 'guard');
-    const questions = run.untold.has(index) ? [] : writeQuestions(run, index, step).map((question) => push(question, index, 'question'));
-    spots.set(index, { place, questions });
+    const questions = run.untold.has(index) ? [] : writeQuestions(run, step);
+    spots.set(index, { place, questions: questions.map(({ json, key }) => ({ place: push(json, index, 'question'), key })) });
   }
   for (const { sql, parameters, mustChange } of records) {
     push(writeBound(sql, parameters), -1, 'record');
@@ -82,20 +88,17 @@ export function layOut(run: UnitRun, { end, without, changes, records = [] }: La
   return { statements, spots, owners };
 }
 
-/** Queries for the row in the way, one for each unique key of the table; the key that the server blamed first. */
-function writeQuestions(run: UnitRun, index: number, step: ReadyStatement): readonly string[] {
+/** Queries for the row in the way, one for each unique key of the table. */
+function writeQuestions(run: UnitRun, step: ReadyStatement): readonly Question[] {
   if (!mayMeetRows(run.unit, step)) return [];
   const table = run.tables.get(step.shape.table?.name.text.toLowerCase() ?? '');
   if (table === undefined) return [];
-  const blamed = readBlamed(run.conflicts.get(index));
-  const rank = (key: readonly string[]): number => (key.map((name) => name.toLowerCase()).join() === blamed ? 0 : 1);
-  return [...table.keys]
-    .sort((left, right) => rank(left) - rank(right))
-    .flatMap((key) => {
-      const query = writeExistingQuery(step.text, step.shape, { key, quote: quoteIdentifier, dialect: 'sqlite', columns: table.columns });
-      if (query === undefined) return [];
-      return [bind(`${query.sql}`, (at) => step.valueAt(query.parameterIndexes[at - 1] ?? at))];
-    });
+  return table.keys.flatMap((key) => {
+    const query = writeExistingQuery(step.text, step.shape, { key, quote: quoteIdentifier, dialect: 'sqlite', columns: table.columns });
+    if (query === undefined) return [];
+    const json = bind(query.sql, (at) => step.valueAt(query.parameterIndexes[at - 1] ?? at));
+    return [{ json, key: key.map((name) => name.toLowerCase()).join() }];
+  });
 }
 
 /** Whether a statement may be not applied, so that somebody asks for the row in its way. */
@@ -111,9 +114,11 @@ function readBlamed(message: string | undefined): string | undefined {
     .join();
 }
 
-/** `not_applied`, with the row where one was asked for and found. */
-export function toNotApplied(spot: Spot | undefined, entries: readonly Entry[]): StatementAnswer {
-  for (const place of spot?.questions ?? []) {
+/** `not_applied`, with the row where one was asked for and found: by the key that the server blamed (`message`) before others. */
+export function toNotApplied(spot: Spot | undefined, entries: readonly Entry[], message?: string): StatementAnswer {
+  const blamed = readBlamed(message);
+  const questions = spot?.questions ?? [];
+  for (const { place } of [...questions.filter(({ key }) => key === blamed), ...questions.filter(({ key }) => key !== blamed)]) {
     const entry = entries[place];
     const row = entry === undefined ? undefined : readFirstRow(entry);
     if (row !== undefined) return { status: 'not_applied', row };

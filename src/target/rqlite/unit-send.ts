@@ -3,6 +3,7 @@ import { LinkLostError } from '../link.ts';
 import { BodyTooLarge, callData, toWholeError, type Entry } from './answer.ts';
 import { SluiceError } from '../../errors.ts';
 import type { RqliteLink } from './link.ts';
+import { unwrapTrial, wrapTrial } from './trial.ts';
 
 /** On `/db/execute?transaction` any error undoes all: the last statement, so that what came before tells of itself and leaves no trace. */
 const stopStatement = '["sluice_stop"]';
@@ -111,11 +112,8 @@ export async function tryTogether(call: UnitCall, statements: readonly string[])
 
 /** What each statement would do alone, after those before it; it leaves no trace. Only where nothing can end a savepoint (ROLLBACK in a trigger or a clause). */
 export async function tryAlone(call: UnitCall, statements: readonly string[]): Promise<readonly Entry[]> {
-  const sent = ['["SAVEPOINT sluice_probe"]', ...statements, '["ROLLBACK TO sluice_probe"]', '["RELEASE sluice_probe"]'];
-  const entries = await sendTraceless(() => sendAlone(call, sent, false));
-  const failed = [0, sent.length - 2, sent.length - 1].map((place) => entries[place]?.error).find((error) => error !== undefined);
-  if (failed !== undefined) throw toWholeError(call.link, failed, true);
-  return entries.slice(1, -2);
+  const entries = await sendTraceless(() => sendAlone(call, wrapTrial(statements), false));
+  return unwrapTrial(call.link, entries);
 }
 
 async function sendTraceless<Result>(ask: () => Promise<Result>): Promise<Result> {

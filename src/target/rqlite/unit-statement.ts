@@ -48,7 +48,7 @@ export function readyStatement({ sql, parameters }: UnitStatement): UnitStep {
       json: bind(text, valueAt),
       shape,
       isChange,
-      isConditional: isChange && (shape.ignoresConflict || (shape.hasWhere && shape.verb !== 'INSERT')),
+      isConditional: isChange && (shape.ignoresConflict || shape.guardsConflict || (shape.hasWhere && shape.verb !== 'INSERT')),
       valueAt,
     };
   } catch (error) {

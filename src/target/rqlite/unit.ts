@@ -68,12 +68,13 @@ function answerOf(run: UnitRun, index: number, got: { readonly layout: Layout; r
   if (step === undefined) return { status: 'not_attempted' };
   if (step.kind === 'refused') return { status: 'error', error: step.error };
   const spot = got.layout.spots.get(index);
-  if (run.conflicts.has(index)) return toNotApplied(spot, got.entries);
+  const conflict = run.conflicts.get(index);
+  if (conflict !== undefined) return toNotApplied(spot, got.entries, conflict);
   const entry = spot?.place === undefined ? undefined : got.entries[spot.place];
   if (entry === undefined) return { status: 'not_attempted' };
   if (entry.error !== undefined) {
     const isConflict = run.unit.onConflict === 'not_applied' && isOwnConflict(step, entry.error);
-    return isConflict ? toNotApplied(spot, got.entries) : { status: 'error', error: toStatementError(entry.error) };
+    return isConflict ? toNotApplied(spot, got.entries, entry.error) : { status: 'error', error: toStatementError(entry.error) };
   }
   const answer = readApplied(step, entry, { maxRows: run.unit.maxRows, plainTables: run.plainTables });
   return answer.status === 'not_applied' ? toNotApplied(spot, got.entries) : answer;

@@ -44,19 +44,24 @@ export function writeTail({ mode, key, columns }: TablePlan): string {
 
 /** One INSERT of these rows. */
 export function writeInsert(run: RowRun, rows: readonly number[], tail: string): string {
-  const { encoder, plan, texts } = run;
+  const { encoder, plan } = run;
   const values = rows.map((row) => encoder.writeValues(row)).join(',');
   const detours = rows.map((row) => encoder.writeDetour(row));
   if (detours.some((detour) => detour !== undefined)) {
     const tuples = detours.map((detour) => detour ?? writeTuple(plan)).join(',');
     return `[${JSON.stringify(writeHead(plan) + tuples + tail)},${values}]`;
   }
-  const name = `${String(rows.length)}${tail}`;
+  return `[${writeInsertText(run, rows.length, tail)},${values}]`;
+}
+
+/** The text of an INSERT of so many rows, as JSON. */
+export function writeInsertText({ plan, texts }: TableWriter, count: number, tail: string): string {
+  const name = `${String(count)}${tail}`;
   const known = texts.get(name);
-  const text = known ?? JSON.stringify(writeHead(plan) + Array<string>(rows.length).fill(writeTuple(plan)).join(',') + tail);
+  const text = known ?? JSON.stringify(writeHead(plan) + Array<string>(count).fill(writeTuple(plan)).join(',') + tail);
   // Blocks are full but for the last of a batch, so that few lengths come; after refusals any may.
   if (known === undefined && texts.size < maxTexts) texts.set(name, text);
-  return `[${text},${values}]`;
+  return text;
 }
 
 function writeTuple({ columns }: TablePlan): string {

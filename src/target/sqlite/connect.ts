@@ -55,7 +55,8 @@ function decodePath(path: string): string {
   }
 }
 
-function checkPlace(file: string, isReadOnly: boolean): void {
+/** Says what is wrong with a file's place before SQLite does, which has one error for all of it. @throws SLUICE_TARGET_MISSING, SLUICE_TARGET_DENIED */
+export function checkPlace(file: string, isReadOnly: boolean): void {
   if (existsSync(file)) {
     if (statSync(file).isDirectory()) {
       throw new SluiceError('SLUICE_TARGET_DENIED', `${file} is a folder, not a database file.`, {

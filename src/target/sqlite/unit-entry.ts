@@ -35,7 +35,7 @@ function readEntry(session: UnitSession, sql: string): UnitEntry {
     shape,
     binding: readBinding(text),
     isChange,
-    isConditional: isChange && (shape.ignoresConflict || (shape.hasWhere && shape.verb !== 'INSERT')),
+    isConditional: isChange && (shape.ignoresConflict || shape.guardsConflict || (shape.hasWhere && shape.verb !== 'INSERT')),
     numbers: shape.verb === 'INSERT' ? readNumbers(session, text, shape) : 'nothing',
     isRead: shape.isRead,
     statement: undefined,

@@ -46,7 +46,10 @@ export function readBinding(sql: string): Binding {
 export function bindValues({ count, names }: Binding, parameters: StatementParameters): BoundValues {
   if (isList(parameters)) {
     if (parameters.length !== count) {
-      throw new StatementRefusal('PARAMETERS', `The statement takes ${String(count)} values and was given ${String(parameters.length)}.`);
+      throw new StatementRefusal(
+        'PARAMETERS',
+        `The statement takes ${String(count)} ${count === 1 ? 'value' : 'values'} and was given ${String(parameters.length)}.`,
+      );
     }
     if (names === undefined) return bindPlaces(parameters);
     return Object.fromEntries(

@@ -54,7 +54,7 @@ const changePattern = /^(INSERT|UPDATE|DELETE|MERGE|SELECT)(?: \d+)? (\d+)$/u;
 
 /** Whether a statement whose tag counts no row is one that had a condition. */
 function hasCondition(verb: string, shape: StatementShape): boolean {
-  return verb === 'INSERT' ? shape.ignoresConflict : (verb === 'UPDATE' || verb === 'DELETE') && shape.hasWhere;
+  return verb === 'INSERT' ? shape.ignoresConflict || shape.guardsConflict : (verb === 'UPDATE' || verb === 'DELETE') && shape.hasWhere;
 }
 
 /** The answer of a statement that the server ran. */

@@ -40,6 +40,7 @@ export interface OpeningRequest {
   readonly timeoutMs: number;
   readonly lockTimeoutMs: number | undefined;
   readonly isTransaction: boolean;
+  readonly isReadOnly?: boolean;
   readonly usesSavepoints: boolean;
 }
 
@@ -53,7 +54,7 @@ export async function writeOpening(link: PgLink, request: OpeningRequest): Promi
     facts.lockTimeoutMs || Infinity,
   );
   return [
-    'BEGIN',
+    request.isReadOnly === true ? 'BEGIN READ ONLY' : 'BEGIN',
     // The texts are read with PostgreSQL's default; another setting would end strings elsewhere.
     'SET LOCAL standard_conforming_strings = on',
     `SET LOCAL statement_timeout = ${String(statementMs)}`,

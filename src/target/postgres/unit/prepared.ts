@@ -101,7 +101,8 @@ export function prepareStatements({ statements, isTransaction, maxRows }: UnitRe
   const texts = new Map<string, ReadText>();
   return statements.map((statement) => {
     const giving = readGiving(statement.parameters);
-    const key = `${typeof giving === 'number' ? giving : giving.join(' ')}\0${statement.sql}`;
+    // Names may hold any character, and a name may be a number: as JSON no two ways of giving are the same.
+    const key = `${JSON.stringify(giving)}${statement.sql}`;
     const text = texts.get(key) ?? readText(statement.sql, giving, isTransaction);
     texts.set(key, text);
     return prepareStatement(text, statement, maxRows);

@@ -4,6 +4,7 @@
  * all sessions down), and a unit in which everything fails takes one round trip a statement. What a transaction does not undo shows that a statement was run twice:
  * a sequence skips a number.
  */
+import type { StatementShape } from '../../../sql/shape-contract.ts';
 import type { StatementAnswer } from '../../batch-contract.ts';
 import { isConflict } from '../errors.ts';
 import type { PgError, StepResult } from '../link.ts';
@@ -168,13 +169,18 @@ function settleStop(run: UnitRun, { pace, stop, answers }: StopRequest): RunEnd 
   return undefined;
 }
 
+/** Whether an INSERT met a row of its own table. What a trigger writes elsewhere has a CONTEXT; a partition, which has a name of its own, has none. */
+function metOwnKey({ sqlState, fields }: PgError, { verb, table }: StatementShape): boolean {
+  if (verb !== 'INSERT' || sqlState !== '23505') return false;
+  return fields.where === undefined || fields.table?.toLowerCase() === table?.name.text.toLowerCase();
+}
+
 /** The answer of the statement that stopped the stretch; undefined when it has to be run again to be told. */
 function readStop({ unit, statements }: UnitRun, stop: Stop): StatementAnswer | undefined {
   if (stop.kind === 'missed') return undefined;
   if (stop.kind === 'rows')
     return toErrorAnswer({ code: 'BATCH_TOO_MANY_ROWS', message: `The statement gives more than ${unit.maxRows} rows.` });
   const shape = statements[stop.at]?.ready?.text.shape;
-  const isPlainInsert = shape?.verb === 'INSERT' && !shape.ignoresConflict;
-  if (isPlainInsert && unit.onConflict === 'not_applied' && stop.error.sqlState === '23505') return { status: 'not_applied' };
+  if (unit.onConflict === 'not_applied' && shape !== undefined && metOwnKey(stop.error, shape)) return { status: 'not_applied' };
   return toErrorAnswer(toStatementError(stop.error));
 }

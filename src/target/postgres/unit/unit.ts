@@ -85,7 +85,7 @@ async function openRun({ link, unit, statements, deadline, lockTimeoutMs }: Unit
     usesSavepoints,
     givesWay,
     existing: createExistingRows(),
-    due: await writeOpening(link, { timeoutMs, lockTimeoutMs, isTransaction, usesSavepoints }),
+    due: await writeOpening(link, { timeoutMs, lockTimeoutMs, isTransaction, isReadOnly: unit.isReadOnly ?? false, usesSavepoints }),
   };
 }
 

@@ -14,7 +14,8 @@ export function orderValues(statement: DollarStatement, given: StatementParamete
   if (sources.length > maxParameters)
     return refuse('PARAMETERS', `The statement has ${sources.length} parameters, and PostgreSQL takes ${maxParameters}.`);
   if (!isByPlace(given)) return orderNamed(statement, given);
-  if (given.length !== count) return refuse('PARAMETERS', `The statement has ${count} parameters and was given ${given.length} values.`);
+  if (given.length !== count)
+    return refuse('PARAMETERS', `The statement takes ${count} ${count === 1 ? 'value' : 'values'} and was given ${given.length}.`);
   return sources.map((source) => (typeof source === 'number' ? (given[source] ?? null) : null));
 }
 
