@@ -4,22 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { DataOptions, DataRoute, Engine, EngineOptions, Reply } from '../../src/server/engine/contract.ts';
 import { openEngine } from '../../src/server/engine/open-engine.ts';
+import { plainOptions } from '../../src/server/engine/plain-options.ts';
 
-export const plainOptions: DataOptions = {
-  isTransaction: false,
-  isPretty: false,
-  hasTimings: false,
-  isAssociative: false,
-  usesBlobArrays: false,
-  qualifiesColumns: false,
-  addsRaftIndex: false,
-  isStrong: false,
-  dbTimeoutMs: undefined,
-  parses: true,
-  rewritesRandom: true,
-  rewritesTime: true,
-  isStrict: false,
-};
+export { plainOptions };
 
 export interface TestAnswer {
   readonly status: number;

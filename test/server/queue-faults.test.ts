@@ -4,26 +4,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 
 import { SluiceError } from '../../src/errors.ts';
-import type { DataOptions, Engine } from '../../src/server/engine/contract.ts';
+import type { Engine } from '../../src/server/engine/contract.ts';
+import { plainOptions } from '../../src/server/engine/plain-options.ts';
 import type { Queue, QueueNotice } from '../../src/server/queue/contract.ts';
 import { openQueue } from '../../src/server/queue/open-queue.ts';
 import { insertAll, intercept, makePlace, openTestEngine, type Place } from './queue-engine.ts';
-
-const options: DataOptions = {
-  isTransaction: false,
-  isPretty: false,
-  hasTimings: false,
-  isAssociative: false,
-  usesBlobArrays: false,
-  qualifiesColumns: false,
-  addsRaftIndex: false,
-  isStrong: false,
-  dbTimeoutMs: undefined,
-  parses: true,
-  rewritesRandom: true,
-  rewritesTime: true,
-  isStrict: false,
-};
 
 interface Running {
   readonly place: Place;
@@ -47,7 +32,7 @@ async function run(work: (running: Running) => Promise<void>): Promise<void> {
 }
 
 async function execute(engine: Engine, sql: string): Promise<void> {
-  await engine.handle({ route: 'execute', body: Buffer.from(JSON.stringify([sql])), isPlainText: false, options });
+  await engine.handle({ route: 'execute', body: Buffer.from(JSON.stringify([sql])), isPlainText: false, options: plainOptions });
 }
 
 function add(queue: Queue, value: string): Promise<bigint> {

@@ -7,6 +7,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib';
 
 import type { DataOptions, Engine, Reply } from '../../src/server/engine/contract.ts';
+import { plainOptions } from '../../src/server/engine/plain-options.ts';
 import type { Queue } from '../../src/server/queue/contract.ts';
 import { openQueue } from '../../src/server/queue/open-queue.ts';
 import { backup } from '../../src/server/store/backup.ts';
@@ -17,21 +18,6 @@ import { removeLeftovers } from '../../src/server/store/temporary.ts';
 import { readScenarios, type Step } from './recordings/player.ts';
 import { insertAll, makePlace, openTestEngine, type Place } from './queue-engine.ts';
 
-const plain: DataOptions = {
-  isTransaction: false,
-  isPretty: false,
-  hasTimings: false,
-  isAssociative: false,
-  usesBlobArrays: false,
-  qualifiesColumns: false,
-  addsRaftIndex: false,
-  isStrong: false,
-  dbTimeoutMs: undefined,
-  parses: true,
-  rewritesRandom: true,
-  rewritesTime: true,
-  isStrict: false,
-};
 const wholeBackup = { format: undefined, vacuum: false, compress: false } as const;
 
 async function readBody({ body }: Reply): Promise<Buffer> {
@@ -62,7 +48,7 @@ describe('backup, load and boot', () => {
 
   async function execute(...statements: readonly string[]): Promise<void> {
     const body = Buffer.from(JSON.stringify(statements));
-    const reply = await engine.handle({ route: 'execute', body, isPlainText: false, options: plain });
+    const reply = await engine.handle({ route: 'execute', body, isPlainText: false, options: plainOptions });
     const text = (await readBody(reply)).toString();
     assert.ok(!text.includes('"error"'), text);
   }
@@ -177,7 +163,7 @@ describe('backup, load and boot', () => {
     const bytes = await readFile(path);
     for (const take of [
       () => boot(engine, send(bytes), { queue }),
-      () => loadBody(engine, send(bytes), { queue, data: plain, memoryBytes: 2_000 }),
+      () => loadBody(engine, send(bytes), { queue, data: plainOptions, memoryBytes: 2_000 }),
     ]) {
       assert.equal((await take()).status, 200);
       const next = await queue.add({ body: insertAll('queued'), isStrict: false });
@@ -200,7 +186,7 @@ describe('backup, load and boot', () => {
       good.subarray(0, 100),
     ];
     for (const bytes of cases) {
-      const loaded = await loadBody(engine, send(bytes), { data: plain });
+      const loaded = await loadBody(engine, send(bytes), { data: plainOptions });
       assert.equal(loaded.status, 500, (await readBody(loaded)).toString());
       assert.match((await readBody(loaded)).toString(), /^error swapping databases: .*\n$/);
       assert.equal((await boot(engine, send(bytes))).status, 503);
@@ -216,16 +202,16 @@ describe('backup, load and boot', () => {
 
   test('bodies above the limit are answered 413 and leave nothing, and a body that breaks off changes nothing', async () => {
     const script = Buffer.from(`CREATE TABLE big (a); -- ${'x'.repeat(100_000)}`);
-    assert.equal((await loadBody(engine, send(script), { data: plain, maxBytes: 50_000, memoryBytes: 10_000 })).status, 413);
-    assert.equal((await loadBody(engine, send(script), { data: plain, maxScriptBytes: 50_000, memoryBytes: 10_000 })).status, 413);
+    assert.equal((await loadBody(engine, send(script), { data: plainOptions, maxBytes: 50_000, memoryBytes: 10_000 })).status, 413);
+    assert.equal((await loadBody(engine, send(script), { data: plainOptions, maxScriptBytes: 50_000, memoryBytes: 10_000 })).status, 413);
     assert.equal((await boot(engine, send(script), { maxBytes: 50_000 })).status, 413);
     async function* breakOff(): AsyncGenerator<Uint8Array> {
       yield* send(script);
       throw new Error('the client went away');
     }
-    await assert.rejects(loadBody(engine, breakOff(), { data: plain, memoryBytes: 10_000 }), /went away/);
+    await assert.rejects(loadBody(engine, breakOff(), { data: plainOptions, memoryBytes: 10_000 }), /went away/);
     assert.deepEqual(place.read("SELECT name FROM sqlite_master WHERE name = 'big'"), []);
-    assert.equal((await loadBody(engine, send(script, 1), { data: plain, memoryBytes: 10_000 })).status, 200);
+    assert.equal((await loadBody(engine, send(script, 1), { data: plainOptions, memoryBytes: 10_000 })).status, 200);
     assert.equal(place.read("SELECT name FROM sqlite_master WHERE name = 'big'").length, 1);
     assert.deepEqual(await readTemporary(), []);
   });
@@ -268,7 +254,7 @@ describe('the recorded scenarios of load and backup', () => {
     const url = new URL(path, 'http://localhost');
     const has = (key: string): boolean => url.searchParams.has(key);
     const bytes = Buffer.from(body ?? '', bodyEncoding);
-    const options: DataOptions = { ...plain, isPretty: has('pretty'), hasTimings: has('timings') };
+    const options: DataOptions = { ...plainOptions, isPretty: has('pretty'), hasTimings: has('timings') };
     if (url.pathname === '/db/backup') {
       const tables = url.searchParams.get('tables')?.split(',');
       return backup(engine, { format: url.searchParams.get('fmt') ?? undefined, vacuum: has('vacuum'), compress: has('compress'), tables });

@@ -4,13 +4,14 @@
  */
 import { SluiceError } from '../../errors.ts';
 import { type BodyStatement, readBody } from './body.ts';
-import type { DataOptions, QueuedOutcome, QueuedRequest } from './contract.ts';
+import type { QueuedOutcome, QueuedRequest } from './contract.ts';
 import { DisallowedPragma, type Link, type Prepared } from './link.ts';
 import { hasDisallowedPragma } from './pragma-text.ts';
 import { readPosition, writePosition } from './queue-position.ts';
 import { rewriteStatement } from './rewrite.ts';
 import { isEnvironmental } from './sqlite-fault.ts';
 import { executeStatement, NotHere, readMessage } from './statement-run.ts';
+import { plainOptions } from './plain-options.ts';
 
 /** A request that waits to be applied. */
 interface QueuedRun {
@@ -20,22 +21,6 @@ interface QueuedRun {
   /** Errors of statements that would end the transaction; they are not run again. */
   readonly killers: Map<number, string>;
 }
-
-const options: DataOptions = {
-  isTransaction: false,
-  isPretty: false,
-  hasTimings: false,
-  isAssociative: false,
-  usesBlobArrays: false,
-  qualifiesColumns: false,
-  addsRaftIndex: false,
-  isStrong: false,
-  dbTimeoutMs: undefined,
-  parses: true,
-  rewritesRandom: true,
-  rewritesTime: true,
-  isStrict: false,
-};
 
 /** The transaction ended under a statement: all of the group must run again. */
 class GroupLost extends Error {}
@@ -64,7 +49,7 @@ function startRun(request: QueuedRequest): QueuedRun {
 function readStatements({ request, isStrict, killers }: QueuedRun): readonly BodyStatement[] {
   const body = readBody(request.body, { isPlainText: false, keepsBlobText: isStrict });
   if (body.error === undefined)
-    return body.statements.filter(({ sql }) => sql !== '').map((statement) => rewriteStatement(statement, options));
+    return body.statements.filter(({ sql }) => sql !== '').map((statement) => rewriteStatement(statement, plainOptions));
   killers.set(0, body.error);
   return [];
 }
@@ -82,7 +67,7 @@ function applyStatement(link: Link, { run, statement, index }: Turn): string | u
   try {
     const entry = executeStatement(link, statement, {
       // Nobody is given the rows of RETURNING: without a look for them none are held.
-      options: { ...options, parses: false, isStrict: run.isStrict },
+      options: { ...plainOptions, parses: false, isStrict: run.isStrict },
       gate: refuseControl,
       room: 0,
     });
