@@ -72,7 +72,8 @@ const statements = fc.oneof(
     'SELECT (ARRAY[1,2])[1:2]',
   ),
 );
-const trivia = fc.constantFrom('', ' ', '\n', ' /* x; /* y */ */ ', ' -- y;\n', '\v', ' -- z;\r');
+// A vertical tab is blank to the server from version 17 on only.
+const trivia = fc.constantFrom('', ' ', '\n', ' /* x; /* y */ */ ', ' -- y;\n', '\f', ' -- z;\r');
 
 describe('Splitting for PostgreSQL', { skip: skipReason }, () => {
   let database: TestDatabase;
