@@ -42,7 +42,10 @@ async function loadPrepared(prepared: Prepared, options: LoadOptions): Promise<L
     });
   const session =
     earlier?.what === 'resumes'
-      ? await resumeSession({ ...options, in: options.to, from: undefined }, earlier.load, prepared.source)
+      ? await resumeSession({ ...options, in: options.to, from: undefined }, earlier.load, {
+          input: prepared.source,
+          kept: prepared.kept,
+        })
       : await beginSession(prepared, options);
   if (session !== undefined) return runSession(session);
   // Another process entered the same load between the plan and the ledger: look again, and work on it together.

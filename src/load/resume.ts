@@ -50,7 +50,7 @@ export async function resume(options: ResumeOptions): Promise<LoadReport> {
   // A retry of mended rows has their file as its source, and is opened like any other load.
   const isOfKept = parent !== undefined && run.source === undefined && options.from === undefined;
   const input = isOfKept ? await openRejects(options.in, { parent, child: found.load, run }) : undefined;
-  const session = await resumeSession(options, found, input);
+  const session = await resumeSession(options, found, { input });
   try {
     return await runSession(session);
   } finally {

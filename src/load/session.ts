@@ -178,9 +178,17 @@ export async function chooseLoad(connection: Connection, name: string | undefine
   );
 }
 
+/** What is open already when a load is taken up again. */
+interface Opened {
+  /** In the place of what the plan names. */
+  readonly input?: Source | undefined;
+  readonly kept?: Kept | undefined;
+}
+
 /** Takes up an unfinished load. @throws SLUICE_SOURCE_CHANGED when its input is not what it was */
-export async function resumeSession(options: ResumeOptions, found: LedgerLoad, input?: Source): Promise<Session> {
-  const connection = await connect(options.in, connectOptions(options));
+export async function resumeSession(options: ResumeOptions, found: LedgerLoad, opened: Opened = {}): Promise<Session> {
+  const { input, kept } = opened;
+  const connection = kept?.takeConnection() ?? (await connect(options.in, connectOptions(options)));
   try {
     const stored = parseRunPlan(found.plan, found.load);
     const run: RunPlan = {
@@ -194,7 +202,7 @@ export async function resumeSession(options: ResumeOptions, found: LedgerLoad, i
     await checkUnchanged(connection, source, found);
     // The table was made together with the load's entry. Made again, a table that was replaced already, or dropped by somebody, would be an empty one.
     await connection.prepare(found.load, { ...run.table, ddl: [] }, [reopenLoad(found.load)]);
-    return await openSession({ connection, load: found.load, target: options.in, run, source, options });
+    return await openSession({ connection, threads: kept?.threads, load: found.load, target: options.in, run, source, options });
   } catch (error) {
     await connection.close();
     throw error;
