@@ -12,6 +12,7 @@ import { benchmarks as sqliteBenchmarks, summarise } from './benchmarks.ts';
 import type { Benchmark, Entry } from './benchmarks.ts';
 import { postgresBenchmarks } from './postgres-benchmarks.ts';
 import { serverBenchmarks } from './server-benchmarks.ts';
+import { rivalBenchmarks, sourceBenchmarks } from './source-benchmarks.ts';
 import { explainPgloaderAbsence } from './postgres-rivals.ts';
 import { printSamples, printVerdicts } from './print.ts';
 import { findTrial } from './trial-list.ts';
@@ -19,9 +20,9 @@ import { explainShellAbsence } from './trials.ts';
 import { buildLibrary } from './sluice.ts';
 import type { Sample } from './trials.ts';
 
-const benchmarks = [...sqliteBenchmarks, ...postgresBenchmarks, ...serverBenchmarks];
-/** One name for all that need a PostgreSQL server, and one for all of our own server, by what their names begin with. */
-const groups: Readonly<Record<string, string>> = { postgres: 'pg-', server: 'serve-' };
+const benchmarks = [...sqliteBenchmarks, ...rivalBenchmarks, ...sourceBenchmarks, ...postgresBenchmarks, ...serverBenchmarks];
+/** One name for all that need a PostgreSQL server, for all of our own server, for the other sources and for what people use instead, by what their names begin with. */
+const groups: Readonly<Record<string, string>> = { postgres: 'pg-', server: 'serve-', sources: 'source-', rivals: 'rival-' };
 
 /** A run takes seconds; the heaviest, 10⁶ vectors on a slow disk, minutes. */
 const runTimeoutMs = 20 * 60_000;
@@ -95,7 +96,7 @@ function runTrial(entry: Entry, rows: number): Sample {
 /** The runs of a benchmark's entries: A B A B …, warm-ups first. */
 async function runBenchmark(benchmark: Benchmark, options: Options): Promise<ReadonlyMap<string, Sample[]>> {
   const samples = new Map<string, Sample[]>(benchmark.entries.map((entry) => [entry.key, []]));
-  for (const entry of benchmark.entries) (await findTrial(entry.trial)).provide(scaleRows(entry, options.scale));
+  for (const entry of benchmark.entries) await (await findTrial(entry.trial)).provide(scaleRows(entry, options.scale));
   for (let run = -options.warmups; run < options.runs; run++) {
     for (const entry of benchmark.entries) {
       const sample = runTrial(entry, scaleRows(entry, options.scale));

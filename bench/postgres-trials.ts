@@ -11,6 +11,7 @@ import type { Database } from './postgres-database.ts';
 import { declareTable, provideBadCsv, provideCsv, provideSmallCsv, textInput, wideInput } from './postgres-data.ts';
 import type { VectorInput } from './postgres-data.ts';
 import { smallTable } from './postgres-rivals.ts';
+import { provideNpy, provideParquet, provideTextLines } from './source-data.ts';
 import { cliFile, openLibrary } from './sluice.ts';
 import { lanes } from './trials.ts';
 import type { Sample, Trial } from './trials.ts';
@@ -38,10 +39,10 @@ function listStages({ session, stageMs }: LoadReport): Sample['figures'] {
 }
 
 interface Recipe {
-  readonly provide?: (rows: number) => void;
+  readonly provide?: (rows: number) => Promise<void> | void;
   /** Before the clock starts. */
   readonly prepare?: (database: Database, rows: number) => Promise<void>;
-  readonly way: (rows: number) => Way;
+  readonly way: (rows: number) => Promise<Way> | Way;
   /** Rows that the trial adds and that stood there before. */
   readonly added?: (rows: number) => number;
   readonly before?: (rows: number) => number;
@@ -56,7 +57,7 @@ function trialOf(recipe: Recipe): Trial {
       useDatabase(async (database) => {
         await recipe.prepare?.(database, rows);
         const reports: LoadReport[] = [];
-        const way = recipe.way(rows);
+        const way = await recipe.way(rows);
         const expected = { rows, added: recipe.added?.(rows) ?? rows, before: recipe.before?.(rows) ?? 0 };
         const sample = await sampleOf(database, expected, async () => void reports.push(await loadAll(database, way)));
         const [report] = reports;
@@ -149,6 +150,19 @@ export const postgresTrials: Readonly<Record<string, Trial>> = {
   'pg-wide-sluice': trialOf({ prepare: makeTable(wideInput), way: (rows) => ({ from: listWide(rows), lanes: 1 }) }),
   'pg-wide-sluice-two': wideTwice,
   'pg-384-sluice-memory': trialOf({ prepare: makeTable(textInput), way: (rows) => ({ from: memory(rows) }) }),
+  'pg-384-sluice-parquet': trialOf({
+    provide: async (rows) => void (await provideParquet(rows, 'snappy')),
+    prepare: makeTable(textInput),
+    way: async (rows) => ({ from: await provideParquet(rows, 'snappy'), lanes }),
+  }),
+  'pg-384-sluice-zip': trialOf({
+    provide: async (rows) => {
+      await provideTextLines(rows);
+      await provideNpy(rows);
+    },
+    prepare: makeTable(textInput),
+    way: async (rows) => ({ from: await provideTextLines(rows), zip: await provideNpy(rows), lanes }),
+  }),
   'pg-384-sluice-jsonl': trialOf({
     provide: (rows) => void jsonl(rows),
     prepare: makeTable(textInput),

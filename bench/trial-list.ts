@@ -8,9 +8,15 @@ export async function findTrial(name: string): Promise<Trial> {
   if (limit !== undefined) return limit;
   if (name.startsWith('pg-')) return findPostgresTrial(name);
   if (name.startsWith('serve-')) return findServerTrial(name);
+  if (name.startsWith('rival-')) return pickTrial((await import('./rival-trials.ts')).rivalTrials, name);
+  if (name.startsWith('source-')) return pickTrial((await import('./source-trials.ts')).sourceTrials, name);
   const { sluiceTrials } = await import('./sluice-trials.ts');
   const { indexTrials } = await import('./index-trials.ts');
-  const found = sluiceTrials[name] ?? indexTrials[name];
+  return pickTrial({ ...sluiceTrials, ...indexTrials }, name);
+}
+
+function pickTrial(trials: Readonly<Record<string, Trial>>, name: string): Trial {
+  const found = trials[name];
   if (found === undefined) throw new Error(`no trial is called ${name}`);
   return found;
 }
@@ -20,15 +26,9 @@ async function findPostgresTrial(name: string): Promise<Trial> {
   const { postgresRivals } = await import('./postgres-rivals.ts');
   const rival = postgresRivals[name];
   if (rival !== undefined) return rival;
-  const { postgresTrials } = await import('./postgres-trials.ts');
-  const found = postgresTrials[name];
-  if (found === undefined) throw new Error(`no trial is called ${name}`);
-  return found;
+  return pickTrial((await import('./postgres-trials.ts')).postgresTrials, name);
 }
 
 async function findServerTrial(name: string): Promise<Trial> {
-  const { serverTrials } = await import('./server-trials.ts');
-  const found = serverTrials[name];
-  if (found === undefined) throw new Error(`no trial is called ${name}`);
-  return found;
+  return pickTrial((await import('./server-trials.ts')).serverTrials, name);
 }

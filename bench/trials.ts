@@ -26,7 +26,7 @@ export interface Sample {
 
 export interface Trial {
   /** Makes the inputs, in the caller's process, so that their making counts in no figure. */
-  readonly provide: (rows: number) => void;
+  readonly provide: (rows: number) => Promise<void> | void;
   /** Does the work in `folder`, which is empty and is deleted afterwards. */
   readonly run: (rows: number, folder: string) => Promise<Sample>;
 }

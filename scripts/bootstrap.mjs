@@ -24,6 +24,7 @@ const tasks = {
   bench: 'bench/main.ts',
   format: 'scripts/format.ts',
   build: 'scripts/build.ts',
+  docs: 'scripts/docs.ts',
   manifest: 'scripts/manifest.ts',
   postgres: 'scripts/postgres.ts',
 };

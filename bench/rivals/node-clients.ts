@@ -15,7 +15,8 @@ const statementRows = 500;
 /** Installs what bench/package.json names, once. */
 export function provideClients(): void {
   const folder = path.join(import.meta.dirname, '..');
-  if (existsSync(path.join(folder, 'node_modules/pg-copy-streams'))) return;
+  if (['pg-copy-streams', 'better-sqlite3', '@lancedb/lancedb'].every((name) => existsSync(path.join(folder, 'node_modules', name))))
+    return;
   const args = ['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
   const done = spawnSync('npm', args, { cwd: folder, encoding: 'utf8', timeout: installTimeoutMs });
   if (done.status !== 0) throw new Error(`npm install in bench/ ended with ${done.status}: ${done.stderr}`);

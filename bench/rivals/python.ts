@@ -5,7 +5,7 @@ import path from 'node:path';
 import { dataFolder } from '../data.ts';
 import type { Timing } from '../postgres-database.ts';
 
-const packages = ['psycopg[binary]==3.3.4', 'pgvector==0.5.1', 'numpy==2.4.6'];
+const packages = ['psycopg[binary]==3.3.4', 'pgvector==0.5.1', 'numpy==2.4.6', 'pyarrow==26.0.1', 'sqlite-utils==4.2.1'];
 const folder = path.join(dataFolder, 'python');
 const installTimeoutMs = 5 * 60_000;
 const runTimeoutMs = 15 * 60_000;
@@ -20,7 +20,8 @@ function run(file: string, args: readonly string[], timeout: number): string {
 /** The path of its python. */
 export function providePython(): string {
   const file = path.join(folder, 'bin/python3');
-  const finished = path.join(folder, '.complete');
+  // Another list of packages is installed anew.
+  const finished = path.join(folder, `.complete-${packages.join('-').replaceAll(/[^\w.-]/gu, '_')}`);
   if (existsSync(finished)) return file;
   rmSync(folder, { recursive: true, force: true });
   run('python3', ['-m', 'venv', folder], installTimeoutMs);

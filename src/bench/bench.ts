@@ -27,7 +27,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   const driver = await findDriver(options.to);
   if (driver.openStrategies === undefined) {
     throw new SluiceError('SLUICE_USAGE', `There are no ways to compare on ${redactUrl(options.to)}.`, {
-      hint: 'sluice bench knows sqlite: and postgres:.',
+      hint: 'sluice bench knows sqlite:, postgres: and rqlite:.',
     });
   }
   const rows = createBenchRows(rowCount, dimensions);

@@ -5,6 +5,7 @@ import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';
 import { formatBytes, formatCount, formatCountOf, formatElapsed, formatRate, formatShare } from './quantity.ts';
+import { checkFilePath, writeNamedFile } from './report-file.ts';
 import { readBenchRequest } from './request.ts';
 import { layoutTable } from './table.ts';
 import { showWaiting, writeAll } from './terminal.ts';
@@ -14,8 +15,9 @@ import type { Colors, Terminal } from './terminal.ts';
 export async function runBench(invocation: Invocation): Promise<number> {
   const { terminal } = invocation;
   const { stdout, stderr } = terminal;
-  const { options, isJson } = readBenchRequest(invocation);
-  const { bench } = await openLibrary();
+  const { options, isJson, html } = readBenchRequest(invocation);
+  checkFilePath(html, '--html');
+  const { bench, renderBench } = await openLibrary();
   const progress = createProgress(invocation);
   const watch = watchInterrupts(
     () => progress.note('stopping, and dropping what was made; press Ctrl-C again to stop at once'),
@@ -26,6 +28,7 @@ export async function runBench(invocation: Invocation): Promise<number> {
     progress.end();
     const lines = isJson ? [toJsonLine(report)] : layoutReport(report, stdout.width(), stdout.colors).map((line) => `${line}\n`);
     await writeAll(stdout, lines);
+    if (html !== undefined) await writeNamedFile(html, renderBench(report), 'the figures stand above; name a file that can be written');
     await stderr.flush();
     return 0;
   } finally {

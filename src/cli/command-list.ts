@@ -5,6 +5,7 @@ import {
   batchOutputGroup,
   benchGroup,
   columnGroup,
+  configGroup,
   dataOutputGroup,
   embedGroup,
   ledgerGroup,
@@ -21,38 +22,28 @@ import {
   targetGroup,
   writingGroup,
 } from './option-list.ts';
-import type { OptionGroup } from './option-list.ts';
-import type { Invocation } from './invocation.ts';
+import { holdGroup, loadHoldGroup } from './hold-list.ts';
+import { checkGroup, previewGroup, writeGroup } from './check-list.ts';
+import type { CommandSpec } from './command-spec.ts';
+import { deepGroup } from './deep-list.ts';
+import { collectionCommands } from './collection-commands.ts';
+import { completionCommands } from './completion/commands.ts';
+import { controlCommands } from './control-commands.ts';
 
-/** Runs a command and answers with the exit code. */
-export type CommandRunner = (invocation: Invocation) => Promise<number>;
-
-export interface CommandSpec {
-  readonly name: string;
-  /** As commander reads it. Required ones are checked with the options, so that everything missing is told at once. */
-  readonly argument: string | undefined;
-  /** The argument as help shows it. */
-  readonly usage: string;
-  readonly argumentHelp: string;
-  readonly summary: string;
-  /** Shown on a terminal until there is something to show. */
-  readonly waiting: string;
-  readonly groups: readonly OptionGroup[];
-  /** What it does, and the command that does it. */
-  readonly examples: readonly (readonly [what: string, command: string])[];
-  readonly open: () => Promise<CommandRunner>;
-}
+export type { CommandRunner, CommandSpec } from './command-spec.ts';
 
 /** `plan` takes all that `load` takes, so that one becomes the other by changing a word. */
-const loadGroups = [targetGroup, sourceGroup, columnGroup, embedGroup, writingGroup, speedGroup, safetyGroup];
+const loadGroups = [configGroup, targetGroup, sourceGroup, columnGroup, embedGroup, writingGroup, speedGroup, safetyGroup, loadHoldGroup];
 const loadArgument = { argument: '[load]', usage: '[load]', argumentHelp: 'id or label of a load (default: the newest that fits)' };
 const fromArgument = {
   argument: '[from...]',
   usage: '<from...>',
-  argumentHelp: 'files to read, - for stdin, or a database such as sqlite:library.db?table=docs',
+  argumentHelp:
+    'files, folders, patterns ("data/**/*.csv") or http(s) URLs to read, - for stdin, or a database such as sqlite:library.db?table=docs',
 };
 const streamOption = { flags: '--from <path>', description: 'the rows of a stream again, from the start; - for stdin' };
 const mendedOption = { flags: '--from <path>', description: 'mended rows (JSON lines or CSV, by name), not those that were kept' };
+const watchOption = { flags: '--watch', description: 'show the loads that run, each second, until none does' };
 
 export const commands: readonly CommandSpec[] = [
   {
@@ -77,12 +68,29 @@ export const commands: readonly CommandSpec[] = [
     ...fromArgument,
     summary: 'show what a load would do and what is wrong with it; nothing is written',
     waiting: 'planning',
-    groups: [...loadGroups, dataOutputGroup],
+    groups: [checkGroup, writeGroup, ...loadGroups, dataOutputGroup],
     examples: [
       ['what would be loaded, and how', 'sluice plan docs.jsonl --to sqlite:library.db --table docs --key id'],
+      [
+        'every bad row of the whole input, and every key that comes twice',
+        'sluice plan people.csv --to sqlite:library.db --table people --key id --check',
+      ],
+      ['the load as a file to edit', 'sluice plan people.csv --to sqlite:library.db --table people --write load.yaml'],
       ['the same for a program', 'sluice plan people.csv --to sqlite:library.db --table people --json'],
     ],
     open: async () => (await import('./plan.ts')).runPlan,
+  },
+  {
+    name: 'preview',
+    ...fromArgument,
+    summary: 'show the first rows as they would land, with every value that changes on the way; nothing is written',
+    waiting: 'reading',
+    groups: [previewGroup, ...loadGroups, dataOutputGroup],
+    examples: [
+      ['the first ten rows', 'sluice preview people.csv --to sqlite:library.db --table people --key id'],
+      ['with another type for a column', 'sluice preview people.csv --to sqlite:library.db --table people --column zip:text -n 5'],
+    ],
+    open: async () => (await import('./preview.ts')).runPreview,
   },
   {
     name: 'batch',
@@ -128,9 +136,10 @@ export const commands: readonly CommandSpec[] = [
     ...loadArgument,
     summary: 'list the loads of a database and how far they came',
     waiting: 'reading the ledger',
-    groups: [ledgerGroup, dataOutputGroup],
+    groups: [{ ...ledgerGroup, options: [...ledgerGroup.options, watchOption] }, dataOutputGroup],
     examples: [
       ['all loads', 'sluice status --in sqlite:library.db'],
+      ['what runs now, redrawn each second', 'sluice status --in sqlite:library.db --watch'],
       ['one load, for a program', 'sluice status nightly --in sqlite:library.db --json'],
     ],
     open: async () => (await import('./status.ts')).runStatus,
@@ -142,11 +151,13 @@ export const commands: readonly CommandSpec[] = [
     waiting: 'verifying',
     groups: [
       { ...ledgerGroup, options: [...ledgerGroup.options, { flags: '--table <name>', description: 'only loads into this table' }] },
+      deepGroup,
       dataOutputGroup,
     ],
     examples: [
       ['everything that was loaded', 'sluice verify --in sqlite:library.db'],
       ['one table', 'sluice verify --in sqlite:library.db --table docs'],
+      ['every value against the files', 'sluice verify --deep --in sqlite:library.db --table docs'],
     ],
     open: async () => (await import('./verify.ts')).runVerify,
   },
@@ -155,19 +166,20 @@ export const commands: readonly CommandSpec[] = [
     ...loadArgument,
     summary: 'go on with a load that was interrupted',
     waiting: 'reading the ledger',
-    groups: [{ ...ledgerGroup, options: [...ledgerGroup.options, streamOption] }, againGroup, loadOutputGroup],
+    groups: [{ ...ledgerGroup, options: [...ledgerGroup.options, streamOption] }, againGroup, holdGroup, loadOutputGroup],
     examples: [
       ['the newest unfinished load', 'sluice resume --in sqlite:library.db'],
       ['a load that came from a pipe', 'cat rows.csv | sluice resume nightly --in sqlite:library.db --from -'],
     ],
     open: async () => (await import('./resume.ts')).runResume,
   },
+  ...controlCommands,
   {
     name: 'retry',
     ...loadArgument,
     summary: 'load rejected rows again',
     waiting: 'reading the ledger',
-    groups: [{ ...ledgerGroup, options: [...ledgerGroup.options, mendedOption] }, againGroup, loadOutputGroup],
+    groups: [{ ...ledgerGroup, options: [...ledgerGroup.options, mendedOption] }, againGroup, holdGroup, loadOutputGroup],
     examples: [
       ['after the table was mended', 'sluice retry --in sqlite:library.db'],
       ['after the rows were mended', 'sluice retry --in sqlite:library.db --from mended.jsonl'],
@@ -190,6 +202,30 @@ export const commands: readonly CommandSpec[] = [
     open: async () => (await import('./rejects.ts')).runRejects,
   },
   {
+    name: 'report',
+    ...loadArgument,
+    argumentHelp: 'id or label of a load (default: the newest)',
+    summary: 'show the report of a load that ran before, or write it as a page',
+    waiting: 'reading the ledger',
+    groups: [
+      ledgerGroup,
+      {
+        title: 'Output:',
+        options: [
+          { flags: '--html <file>', description: 'write a page that opens offline: charts, rejects, plan, environment' },
+          { flags: '--no-rows', description: 'leave the text of rejected rows out' },
+          ...dataOutputGroup.options,
+        ],
+      },
+    ],
+    examples: [
+      ['the newest load, on the terminal', 'sluice report --in sqlite:library.db'],
+      ['a page to look at and to pass on', 'sluice report nightly --in sqlite:library.db --html nightly.html --no-rows'],
+    ],
+    open: async () => (await import('./report.ts')).runReport,
+  },
+  ...collectionCommands,
+  {
     name: 'serve',
     argument: '[database]',
     usage: '<database>',
@@ -204,6 +240,21 @@ export const commands: readonly CommandSpec[] = [
     open: async () => (await import('./serve.ts')).runServe,
   },
   {
+    name: 'config',
+    argument: '[action] [from...]',
+    usage: 'show|schema [from...]',
+    argumentHelp: 'show: the options as they take effect, with where each comes from; schema: the JSON Schema of configuration files',
+    summary: 'show what flags, environment, file and preset come to',
+    waiting: 'reading',
+    groups: [...loadGroups, loadOutputGroup],
+    examples: [
+      ['where every option comes from', 'sluice config show -c load.yaml --lanes 2'],
+      ['the JSON Schema of such a file', 'sluice config schema > load.schema.json'],
+    ],
+    open: async () => (await import('./config-command.ts')).runConfig,
+  },
+  ...completionCommands,
+  {
     name: 'bench',
     argument: undefined,
     usage: '',
@@ -213,6 +264,7 @@ export const commands: readonly CommandSpec[] = [
     groups: [benchGroup, dataOutputGroup],
     examples: [
       ['every way, on a PostgreSQL server', 'sluice bench --to postgres://user@host/db'],
+      ['a page with bars to look at', 'sluice bench --to sqlite:library.db --rows 20000 --html bench.html'],
       ['fewer and wider rows, for a program', 'sluice bench --to sqlite:library.db --rows 20000 --dims 1536 --json'],
     ],
     open: async () => (await import('./bench.ts')).runBench,

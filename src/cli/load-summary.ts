@@ -17,6 +17,8 @@ const countNames = ['read', 'written', 'skipped', 'rejected'] as const satisfies
 const stateTitles: Readonly<Record<LoadReport['state'], string>> = {
   done: 'done',
   nothing_to_do: 'nothing to do, an earlier load has done it',
+  limit: 'stopped at the limit of rows',
+  time_limit: 'stopped, the time is over',
   reject_limit: 'stopped, too many rows were rejected',
   cancelled: 'interrupted',
   failed: 'failed',
@@ -41,7 +43,7 @@ export function layoutSummary(report: LoadReport, colors: Colors): readonly stri
 }
 
 function layoutTitle(report: LoadReport, colors: Colors): string {
-  const style = report.state === 'done' || report.state === 'nothing_to_do' ? colors.green : colors.red;
+  const style = ['done', 'nothing_to_do', 'limit'].includes(report.state) ? colors.green : colors.red;
   const label = report.label === undefined ? '' : `, label ${report.label}`;
   return `${style(colors.bold(stateTitles[report.state]))}: ${report.source} → ${report.target}, table ${report.table} (load ${report.load}${label})`;
 }
@@ -58,7 +60,19 @@ function describeCounts(report: LoadReport, colors: Colors): readonly Item[] {
   const verdict = isRight
     ? colors.green(`✓ ${sum}: every row is accounted for`)
     : colors.red(`✗ ${sum} does not hold: rows are not accounted for`);
-  return [...rows, ['', verdict], ...describeSession(report)];
+  return [...rows, ['', verdict], ...describeSync(report), ...describeSession(report)];
+}
+
+/** What mode sync made of the table. */
+function describeSync({ sync }: LoadReport): readonly Item[] {
+  if (sync === undefined) return [];
+  const { inserted, updated, unchanged, deleted } = sync;
+  return [
+    [
+      'sync',
+      `${formatCount(inserted)} inserted, ${formatCount(updated)} updated, ${formatCount(unchanged)} unchanged, ${formatCount(deleted)} deleted`,
+    ],
+  ];
 }
 
 /** Only where an earlier session did a part: else it would say the same again. */

@@ -25,7 +25,11 @@ export const targetGroup: OptionGroup = {
     { flags: '--to <url>', description: 'the database, e.g. sqlite:library.db' },
     { flags: '--table <name>', description: 'the table; it is made when it is missing' },
     { flags: '--key <names>', description: 'key columns, e.g. id or a,b: the primary key of a new table' },
-    { flags: '--mode <mode>', description: 'insert, upsert, skip (existing keys stay) or replace (default: insert)' },
+    {
+      flags: '--mode <mode>',
+      description:
+        'insert, upsert, skip (existing keys stay), replace, or sync: the table becomes the mirror of the source (default: insert)',
+    },
   ],
 };
 
@@ -49,15 +53,30 @@ export const writingGroup: OptionGroup = {
   ],
 };
 
+/** Everything else may come from a file. */
+export const configGroup: OptionGroup = {
+  title: 'Configuration:',
+  options: [
+    { flags: '-c, --config <file>', description: 'a load described in a YAML or JSON file; flags and the environment win over it' },
+    { flags: '--preset <name>', description: 'options that belong together: safe, fast or small-memory; all else wins over it' },
+  ],
+};
+
 export const sourceGroup: OptionGroup = {
   title: 'What the input looks like:',
   options: [
-    { flags: '--format <name>', description: 'jsonl, csv or tsv (default: by the name of the file)' },
+    {
+      flags: '--format <name>',
+      description: 'jsonl, json, csv, tsv, parquet, arrow, npy or fvecs (default: by the name, else by the content)',
+    },
+    { flags: '--compression <name>', description: 'gzip, zstd, brotli or none (default: by the name, else by the content)' },
     { flags: '--columns <names>', description: 'CSV: names of the fields, when there is no header line' },
     { flags: '--delimiter <character>', description: 'CSV: between fields; "tab" for a tab (default: ,)' },
     { flags: '--quote <character>', description: 'CSV: around fields; "" for none (default: ")' },
     { flags: '--null <text>', description: 'CSV: the unquoted text that means null (default: empty text)' },
     { flags: '--max-row-bytes <size>', description: 'a longer row is rejected (default: 16MiB)' },
+    { flags: '--zip <file>', description: 'vectors beside the rows: row n gets vector n of this .npy or .fvecs file' },
+    { flags: '--vector-field <name>', description: 'what the vectors of such a file are called (default: vector)' },
   ],
 };
 
@@ -80,7 +99,11 @@ const cacheOptions: readonly OptionSpec[] = [
 export const embedGroup: OptionGroup = {
   title: 'Embedding and index:',
   options: [
-    { flags: '--embed <column>', description: 'the text column to turn into vectors; needs --with' },
+    {
+      flags: '--embed <column>',
+      description: 'the text column to turn into vectors; needs --with; COLUMN:INTO names where they go, and several may be given',
+      isRepeatable: true,
+    },
     { flags: '--with <embedder>', description: 'hash or mock' },
     { flags: '--dimensions <count>', description: 'numbers in a vector (default: 384 for hash)' },
     { flags: '--seed <number>', description: 'mock: another seed, other vectors' },
@@ -98,6 +121,10 @@ const lanesOption: OptionSpec = { flags: '--lanes <count>', description: 'thread
 const maxRejectsOption: OptionSpec = {
   flags: '--max-rejects <limit>',
   description: 'stop above this many rejected rows, e.g. 500 or 1% (default: 100,000)',
+};
+const maxDeletesOption: OptionSpec = {
+  flags: '--max-deletes <limit>',
+  description: 'mode sync: above this many rows to delete none is, e.g. 500 or 25% of the table (default: 10%)',
 };
 /** On every command: what a person can read, a program can too. */
 const jsonOption: OptionSpec = { flags: '--json', description: 'print JSON on stdout, for programs' };
@@ -117,6 +144,7 @@ export const safetyGroup: OptionGroup = {
   title: 'Rejects and identity:',
   options: [
     maxRejectsOption,
+    maxDeletesOption,
     { flags: '--rejects-without-rows', description: 'keep no copy of rejected rows' },
     { flags: '--label <name>', description: 'a name of your own: the same label never loads twice' },
     { flags: '--again', description: 'load again what was loaded before' },
@@ -128,7 +156,10 @@ export const loadOutputGroup: OptionGroup = {
   options: [
     { flags: '--progress <way>', description: 'auto, tty, plain, json or none (default: auto)' },
     { flags: '--json', description: 'print events and the summary on stdout, one JSON object a line' },
-    { flags: '--report <file>', description: 'write the summary as JSON into a file' },
+    { flags: '--report <file>', description: 'write a report: a page with charts for .html, else the summary as JSON' },
+    { flags: '--no-report-rows', description: 'leave the text of rejected rows out of the page' },
+    { flags: '--log <file>', description: 'write what happens as JSON lines, - for stderr' },
+    { flags: '--log-level <level>', description: 'debug, info, warn or error (default: info)' },
   ],
 };
 
@@ -171,6 +202,7 @@ export const benchGroup: OptionGroup = {
     { flags: '--to <url>', description: 'the database; what the bench makes there is dropped again' },
     { flags: '--rows <count>', description: 'rows per way; slow ways take a sample (default: 100,000)' },
     { flags: '--dims <count>', description: 'numbers in a vector, 0 for rows without one (default: 384)' },
+    { flags: '--html <file>', description: 'write a page with bars and tables as well' },
     { flags: '--only <texts>', description: 'only ways with one of these texts in name or group, e.g. copy,load' },
   ],
 };
@@ -183,7 +215,7 @@ export const ledgerGroup: OptionGroup = {
 /** What `resume` and `retry` take besides the load: everything else comes from the ledger. */
 export const againGroup: OptionGroup = {
   title: 'Running it:',
-  options: [lanesOption, maxRejectsOption, lockTimeoutOption, ...cacheOptions],
+  options: [lanesOption, maxRejectsOption, maxDeletesOption, lockTimeoutOption, ...cacheOptions],
 };
 
 export const searchGroup: OptionGroup = {
@@ -197,6 +229,7 @@ export const searchGroup: OptionGroup = {
     { flags: '--column <name>', description: 'the vector column, when the table has several' },
     { flags: '--metric <metric>', description: 'cosine, ip or l2 (default: as the table was loaded)' },
     { flags: '--exact', description: 'compare with every row, whatever the size of the table' },
+    { flags: '--ef-search <count>', description: 'candidates that an HNSW index is searched for: more finds more, and takes longer' },
     { flags: '--with <embedder>', description: 'how the query is embedded (default: as the table was loaded)' },
     { flags: '--dimensions <count>', description: 'numbers in a vector, with --with' },
     lockTimeoutOption,

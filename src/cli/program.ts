@@ -4,6 +4,8 @@ import { findPackageJSON } from 'node:module';
 import { Command, Option } from 'commander';
 import { SluiceError } from '../errors.ts';
 import { commands } from './command-list.ts';
+import { layerValues } from './config/layers.ts';
+import type { Layered, Said } from './config/layers.ts';
 import type { CommandRunner, CommandSpec } from './command-list.ts';
 import { readEnvironment } from './environment.ts';
 import type { Invocation, OptionValue } from './invocation.ts';
@@ -28,7 +30,7 @@ export function buildProgram(terminal: Terminal, handle: InvocationHandler): Com
     .configureHelp({ subcommandTerm: describeTerm })
     .addHelpText('after', `\nExamples:\n${layoutExamples(commands.flatMap((spec) => spec.examples.slice(0, 1)))}\n\n${footer}`);
   applyConventions(program, terminal);
-  for (const spec of commands) program.addCommand(buildCommand(spec, terminal, handle));
+  for (const spec of commands) program.addCommand(buildCommand(spec, terminal, handle), { hidden: spec.isHidden === true });
   return program;
 }
 
@@ -66,7 +68,7 @@ function buildCommand(spec: CommandSpec, terminal: Terminal, handle: InvocationH
     for (const option of group.options) command.addOption(buildOption(option));
   }
   command.addHelpText('after', `\nExamples:\n${layoutExamples(spec.examples)}`);
-  return command.action(() => handle(spec.open, describeInvocation(command, spec, terminal)));
+  return command.action(async () => handle(spec.open, await describeInvocation(command, spec, terminal)));
 }
 
 function buildOption(spec: OptionSpec): Option {
@@ -89,7 +91,7 @@ function startWaiting(spec: CommandSpec, values: Readonly<Record<string, OptionV
   return isWanted ? showWaiting(stderr, `${spec.waiting} …`) : () => undefined;
 }
 
-function describeInvocation(command: Command, spec: CommandSpec, terminal: Terminal): Invocation {
+async function describeInvocation(command: Command, spec: CommandSpec, terminal: Terminal): Promise<Invocation> {
   const values: Record<string, OptionValue> = { ...command.opts<Record<string, OptionValue>>() };
   const flagged = new Set(Object.keys(values));
   const labels: Record<string, string> = {};
@@ -101,5 +103,13 @@ function describeInvocation(command: Command, spec: CommandSpec, terminal: Termi
     values[attribute] = value;
     labels[attribute] = name;
   }
-  return { command: spec.name, arguments: command.args, values, labels, flagged, terminal, ready: startWaiting(spec, values, terminal) };
+  const layered = await layerFile({ values, labels, flagged, arguments: command.args }, command, terminal);
+  return { command: spec.name, commands, ...layered, flagged, terminal, ready: startWaiting(spec, layered.values, terminal) };
+}
+
+/** The parser of files is loaded only where one is named. */
+async function layerFile(said: Said, command: Command, { env }: Terminal): Promise<Layered> {
+  const file = said.values['config'];
+  const config = typeof file === 'string' ? (await import('./config/file.ts')).readConfig(file, env) : undefined;
+  return layerValues(said, config, new Set(command.options.map((option) => option.attributeName())));
 }

@@ -129,6 +129,8 @@ export function describeCause({ code, column, message }: RejectCause): string {
 }
 
 function describeBottleneck(progress: Progress, width: number): readonly string[] {
+  if (progress.heldBy === 'pause') return [cutText('paused by sluice pause', width)];
+  if (progress.heldBy === 'rate') return [cutText('slowest: held back by --rate', width)];
   const stage = progress.phase === 'load' ? findBottleneck(progress) : undefined;
   return stage === undefined ? [] : [cutText(`slowest: ${workNames[stage]}`, width)];
 }

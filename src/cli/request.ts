@@ -2,9 +2,12 @@
 import * as z from 'zod';
 import type { BenchOptions } from '../bench/options.ts';
 import type { Query, SearchOptions } from '../search/search.ts';
-import type { CacheOptions, EmbedOptions, IndexOptions, LoadOptions, ResumeOptions } from '../load/options.ts';
+import type { CacheOptions, IndexOptions, LoadOptions, ResumeOptions } from '../load/options.ts';
 import type { TargetOptions } from '../target/driver.ts';
 import { typeList } from '../rows/column-type.ts';
+import { holdShape, provenanceShape, toHoldOptions } from './hold-options.ts';
+import { embedShape, findEmbedProblems, toEmbedOptions } from './embed-request.ts';
+import { dropAbsent } from './given-options.ts';
 import type { Invocation } from './invocation.ts';
 import { anyText, checkValues, duration, names, oneOf, read, readAll, required, size, toggle, whole, word } from './option-schema.ts';
 import { parseByte, parseIndex, parseMapping, parseRejectLimit, parseTypedColumn } from './values.ts';
@@ -17,6 +20,8 @@ export interface OutputOptions {
   readonly progress: ProgressWay;
   /** Path of a file for the report. */
   readonly report: string | undefined;
+  /** `false`: a page holds no text of rejected rows. */
+  readonly hasReportRows?: boolean;
 }
 
 interface LoadRequest {
@@ -32,9 +37,11 @@ interface AgainRequest {
 interface BenchRequest {
   readonly options: BenchOptions;
   readonly isJson: boolean;
+  /** Path of a page. */
+  readonly html: string | undefined;
 }
 
-interface LedgerRequest {
+export interface LedgerRequest {
   /** As the library takes it; absent members select everything. */
   readonly selection: { readonly in: string; readonly load?: string; readonly table?: string };
   readonly isJson: boolean;
@@ -50,40 +57,34 @@ interface SearchRequest {
 const databaseOf = (flag: string): z.ZodType<string> => required(`is missing: name the database, for example ${flag} sqlite:library.db`);
 const tableName = required('is missing: name the table, for example --table docs');
 const metricName = oneOf(['cosine', 'ip', 'l2']);
-const maxInteger = Number.MAX_SAFE_INTEGER;
 const defaultHits = 10;
 
-const outputShape = { json: toggle, report: word, progress: oneOf(['auto', 'tty', 'plain', 'json', 'none']) };
+const outputShape = { json: toggle, report: word, reportRows: toggle, progress: oneOf(['auto', 'tty', 'plain', 'json', 'none']) };
 /** `--cache` with a path, `--no-cache` as false. The cache can't keep anything useful below a mebibyte. */
 const cacheShape = { cache: z.union([z.string().min(1, 'is empty'), z.literal(false)]).optional(), cacheMaxBytes: size('1MiB', '1024TiB') };
 const runningShape = {
+  ...holdShape,
   lanes: whole(1, 64),
   maxRejects: read(parseRejectLimit, 'a number of rows such as 500, or a share such as 1%'),
+  maxDeletes: read(parseRejectLimit, 'a number of rows such as 500, or a share such as 25%'),
   lockTimeout: duration,
-};
-const embedShape = {
-  embed: word,
-  with: word,
-  dimensions: whole(1, 65_536),
-  seed: whole(0, maxInteger),
-  into: word,
-  emptyText: oneOf(['reject', 'null']),
-  documentPrefix: anyText,
-  queryPrefix: anyText,
 };
 const sourceShape = {
   format: word,
+  compression: oneOf(['none', 'gzip', 'zstd', 'brotli']),
   columns: names,
   delimiter: read(parseByte, 'one character of ASCII; "tab" for a tab'),
   quote: read((text) => (text === '' ? '' : parseByte(text)), 'one character of ASCII, or "" for none'),
   null: anyText,
   maxRowBytes: size('1', '256MiB'),
+  zip: word,
+  vectorField: word,
 };
 const loadShape = {
   to: databaseOf('--to'),
   table: tableName,
   key: names,
-  mode: oneOf(['insert', 'upsert', 'skip', 'replace']),
+  mode: oneOf(['insert', 'upsert', 'skip', 'replace', 'sync']),
   column: readAll(parseTypedColumn, `name:type; types are ${typeList}`),
   map: readAll(parseMapping, 'target=source'),
   skipColumn: z.array(z.string()).optional(),
@@ -101,6 +102,7 @@ const loadShape = {
   vectorType: oneOf(['vector', 'halfvec']),
   label: word,
   again: toggle,
+  ...provenanceShape,
   ...sourceShape,
   ...embedShape,
   ...cacheShape,
@@ -119,6 +121,7 @@ const searchShape = {
   column: word,
   metric: metricName,
   exact: toggle,
+  efSearch: whole(1, 10_000),
   with: word,
   dimensions: whole(1, 65_536),
   lockTimeout: duration,
@@ -126,15 +129,21 @@ const searchShape = {
   recall: toggle,
 };
 
-const benchShape = { to: databaseOf('--to'), rows: whole(1, 10_000_000), dims: whole(0, 16_000), only: names, json: toggle };
+const benchShape = { to: databaseOf('--to'), rows: whole(1, 10_000_000), dims: whole(0, 16_000), only: names, html: word, json: toggle };
 
 type LoadValues = z.output<z.ZodObject<typeof loadShape>>;
+
+/** Named where nothing is ever deleted, the limit would be taken for one that holds. */
+function findDeleteProblems({ values, flagged }: Invocation): readonly string[] {
+  const isIdle = flagged.has('maxDeletes') && values['mode'] !== 'sync';
+  return isIdle ? ['--max-deletes means nothing without --mode sync: no other mode deletes rows'] : [];
+}
 
 /** What `load` and `plan` were asked for. @throws SLUICE_USAGE with every problem. */
 export function readLoadRequest(invocation: Invocation): LoadRequest {
   const { arguments: from } = invocation;
   const problems = from.length > 0 ? [] : ['nothing to load: name a file, or - for stdin'];
-  const values = checkValues(invocation, loadShape, [...problems, ...findEmbedProblems(invocation)]);
+  const values = checkValues(invocation, loadShape, [...problems, ...findEmbedProblems(invocation), ...findDeleteProblems(invocation)]);
   const options: LoadOptions = {
     from: from.length === 1 ? from[0]! : from,
     to: values.to,
@@ -142,11 +151,14 @@ export function readLoadRequest(invocation: Invocation): LoadRequest {
     key: values.key,
     mode: values.mode,
     format: values.format,
+    compression: values.compression,
     columns: values.columns,
     delimiter: values.delimiter,
     quote: values.quote,
     nullText: values.null,
     maxRowBytes: values.maxRowBytes,
+    zip: values.zip,
+    vectorField: values.vectorField,
     types: values.column,
     map: values.map,
     skipColumns: values.skipColumn,
@@ -159,24 +171,15 @@ export function readLoadRequest(invocation: Invocation): LoadRequest {
     rejectsWithoutRows: values.rejectsWithoutRows,
     label: values.label,
     again: values.again,
+    provenance: values.provenance,
+    ...toHoldOptions(values),
     lanes: values.lanes,
     maxRejects: values.maxRejects,
+    // In the environment it waits for loads that delete.
+    maxDeletes: values.mode === 'sync' ? values.maxDeletes : undefined,
     lockTimeoutMs: values.lockTimeout,
   };
   return { options: dropAbsent(options), output: toOutputOptions(values) };
-}
-
-/** Options that say how to embed mean nothing without `--embed`: a mistake on the command line; in the environment they wait for loads that embed. */
-function findEmbedProblems({ values, labels, flagged }: Invocation): readonly string[] {
-  if (values['embed'] !== undefined) return values['with'] === undefined ? ['--embed needs an embedder: add --with hash'] : [];
-  const orphans = Object.keys(embedShape).filter((attribute) => flagged.has(attribute));
-  return orphans.map((attribute) => `${labels[attribute]} means nothing without --embed <column>`);
-}
-
-function toEmbedOptions(values: LoadValues): EmbedOptions | undefined {
-  if (values.embed === undefined || values.with === undefined) return undefined;
-  const { embed: column, with: embedder, dimensions, seed, into, emptyText, documentPrefix, queryPrefix } = values;
-  return dropAbsent({ column, with: embedder, dimensions, seed, into, emptyText, documentPrefix, queryPrefix });
 }
 
 function toCacheOptions(values: Pick<LoadValues, 'cache' | 'cacheMaxBytes'>): CacheOptions | false | undefined {
@@ -198,20 +201,25 @@ function toTargetOptions(values: LoadValues): TargetOptions | undefined {
   return Object.keys(target).length > 0 ? target : undefined;
 }
 
-function toOutputOptions(values: Pick<LoadValues, 'json' | 'progress' | 'report'>): OutputOptions {
-  return { isJson: values.json ?? false, progress: values.progress ?? 'auto', report: values.report };
-}
-
-/** Options that were not given are left out, so that the library's defaults stand in one place. */
-function dropAbsent<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+function toOutputOptions(values: Pick<LoadValues, 'json' | 'progress' | 'report' | 'reportRows'>): OutputOptions {
+  const output = { isJson: values.json ?? false, progress: values.progress ?? 'auto', report: values.report };
+  return values.reportRows === false ? { ...output, hasReportRows: false } : output;
 }
 
 /** What `resume` and `retry` were asked for. @throws SLUICE_USAGE with every problem. */
 export function readAgainRequest(invocation: Invocation): AgainRequest {
   const values = checkValues(invocation, againShape, []);
-  const { lanes, maxRejects, lockTimeout: lockTimeoutMs } = values;
-  const options = dropAbsent({ in: values.in, ...pickLoad(invocation), lanes, maxRejects, lockTimeoutMs, cache: toCacheOptions(values) });
+  const { lanes, maxRejects, maxDeletes, lockTimeout: lockTimeoutMs } = values;
+  const options = dropAbsent({
+    in: values.in,
+    ...pickLoad(invocation),
+    lanes,
+    maxRejects,
+    maxDeletes,
+    lockTimeoutMs,
+    cache: toCacheOptions(values),
+    ...toHoldOptions(values),
+  });
   return { options: values.from === undefined ? options : { ...options, from: values.from }, output: toOutputOptions(values) };
 }
 
@@ -257,6 +265,7 @@ export function readSearchRequest(invocation: Invocation): SearchRequest {
     metric,
     embed: values.with === undefined ? undefined : dropAbsent({ with: values.with, dimensions: values.dimensions }),
     way: values.exact ? 'exact' : undefined,
+    efSearch: values.efSearch,
     recall: values.recall,
     lockTimeoutMs: values.lockTimeout,
   };
@@ -265,6 +274,6 @@ export function readSearchRequest(invocation: Invocation): SearchRequest {
 
 /** What `bench` was asked for. @throws SLUICE_USAGE with every problem. */
 export function readBenchRequest(invocation: Invocation): BenchRequest {
-  const { to, rows, dims, only, json } = checkValues(invocation, benchShape, []);
-  return { options: dropAbsent({ to, rows, dims, only }), isJson: json ?? false };
+  const { to, rows, dims, only, html, json } = checkValues(invocation, benchShape, []);
+  return { options: dropAbsent({ to, rows, dims, only }), isJson: json ?? false, html };
 }

@@ -1,16 +1,16 @@
 /** What `load`, `resume` and `retry` share: progress, interrupts, the summary, the report file and the exit code. */
-import { accessSync, constants } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { SluiceError } from '../errors.ts';
 import type { LoadReport, Progress } from '../load/options.ts';
+import { openEventLog } from './event-log.ts';
+import type { EventLog } from './event-log.ts';
 import { findExitCode } from './exit-code.ts';
 import { watchInterrupts } from './interruption.ts';
 import type { Invocation } from './invocation.ts';
-import { toJsonLine, toJsonText } from './json-line.ts';
+import { toJsonLine } from './json-line.ts';
+import { openLibrary } from './library.ts';
 import { layoutSummary } from './load-summary.ts';
 import { resolveProgressWay, startProgressDisplay } from './progress-display.ts';
 import type { ProgressDisplay } from './progress-display.ts';
+import { checkFilePath, writeReportFile } from './report-file.ts';
 import type { OutputOptions } from './request.ts';
 import { writeResumeCommand } from '../load/command-text.ts';
 
@@ -21,7 +21,7 @@ interface LoadHooks {
 }
 
 interface RunningLoad {
-  readonly invocation: Pick<Invocation, 'terminal' | 'ready'>;
+  readonly invocation: Pick<Invocation, 'terminal' | 'ready' | 'values' | 'secrets' | 'command'>;
   readonly output: OutputOptions;
   /** URL of the database, for the command that resumes. */
   readonly target: string;
@@ -32,22 +32,44 @@ interface RunningLoad {
 export async function runWatched(running: RunningLoad): Promise<number> {
   const { invocation, output } = running;
   const { terminal } = invocation;
-  checkReportPath(output.report);
+  checkFilePath(output.report, '--report');
+  const log = await openEventLog(invocation);
   invocation.ready();
-  const report = await watchLoad(running);
+  const report = await watchReported(running, log);
   if (output.isJson) terminal.stdout.write(toJsonLine({ event: 'summary', ...report }));
   else terminal.stderr.write(`${layoutSummary(report, terminal.stderr.colors).join('\n')}\n`);
-  await writeReport(report, output.report);
+  await writeReportFile(report, output, running.target);
   return findExitCode(report);
 }
 
+/** A load that failed has a report as well: its file is written before the failure is told. */
+async function watchReported(running: RunningLoad, log: EventLog): Promise<LoadReport> {
+  try {
+    const report = await watchLoad(running, log);
+    log.ended(report);
+    return report;
+  } catch (error) {
+    log.failed(error);
+    const { findFailureReport } = await openLibrary();
+    const report = findFailureReport(error);
+    if (report !== undefined) await writeReportFile(report, running.output, running.target);
+    throw error;
+  } finally {
+    log.close();
+  }
+}
+
 /** The display goes first in the end: whatever is printed next must not be redrawn over. */
-async function watchLoad(running: RunningLoad): Promise<LoadReport> {
+async function watchLoad(running: RunningLoad, log: EventLog): Promise<LoadReport> {
   const display = startProgressDisplay(running.invocation.terminal, running.output);
   const teller = createTeller(running, display);
   const watch = watchInterrupts(teller.interrupted, display.end);
+  const onProgress = (progress: Progress): void => {
+    teller.progressed(progress);
+    log.progressed(progress);
+  };
   try {
-    return await running.start({ onProgress: teller.progressed, signal: watch.signal });
+    return await running.start({ onProgress, signal: watch.signal });
   } finally {
     display.end();
     watch.release();
@@ -83,27 +105,4 @@ function createTeller({ invocation, output, target }: RunningLoad, display: Prog
       tell({ event: 'interrupted', schema: 1, resume }, `${doing}; press Ctrl-C again to stop at once${next}`);
     },
   };
-}
-
-/** Before the load: hours of work must not end with a report that can't be written. */
-function checkReportPath(path: string | undefined): void {
-  if (path === undefined) return;
-  try {
-    accessSync(dirname(path), constants.W_OK);
-  } catch (cause) {
-    throw new SluiceError('SLUICE_USAGE', `--report: the folder of ${path} can't be written to`, {
-      cause,
-      hint: 'name a file in a folder that exists',
-    });
-  }
-}
-
-async function writeReport(report: LoadReport, path: string | undefined): Promise<void> {
-  if (path === undefined) return;
-  try {
-    await writeFile(path, toJsonText(report));
-  } catch (cause) {
-    const hint = `the load itself is ${report.state}; sluice status --in ${report.target} shows it`;
-    throw new SluiceError('SLUICE_USAGE', `the report could not be written to ${path}`, { cause, hint });
-  }
 }

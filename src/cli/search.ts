@@ -13,8 +13,11 @@ import { writeAll } from './terminal.ts';
 export async function runSearch(invocation: Invocation): Promise<number> {
   const { stdout } = invocation.terminal;
   const { options, isExplained, isJson } = readSearchRequest(invocation);
-  const { search } = await openLibrary();
+  const { noteSearch, search } = await openLibrary();
   const result = await search(options);
+  const way = result.explain.find(({ what }) => what === 'way')?.choice ?? 'exact';
+  const { column, in: database, k = 10, table } = options;
+  await noteSearch(database, table, { at: new Date().toISOString(), column, k, way, tookMs: result.tookMs });
   invocation.ready();
   if (isJson) {
     await writeAll(stdout, [toJsonLine({ schema: 1, ...result })]);

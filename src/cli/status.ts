@@ -4,14 +4,15 @@ import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';
 import { formatBytes, formatCount, formatShare } from './quantity.ts';
-import { readLedgerRequest } from './request.ts';
+import { readSwitchRequest } from './switch-request.ts';
 import { layoutTable } from './table.ts';
 import { writeAll } from './terminal.ts';
 
 /** Runs the command. @throws SLUICE_USAGE for options that can't be used, and what the ledger throws. */
 export async function runStatus(invocation: Invocation): Promise<number> {
   const { stdout } = invocation.terminal;
-  const { selection, isJson } = readLedgerRequest(invocation);
+  const { selection, isJson, isWatching } = readSwitchRequest(invocation);
+  if (isWatching) return (await import('./status-watch.ts')).runStatusWatch(invocation, { selection, isJson });
   const { status } = await openLibrary();
   const loads = await status(selection);
   invocation.ready();

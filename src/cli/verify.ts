@@ -1,21 +1,26 @@
 /** `sluice verify`: does the table hold what the ledger says? */
 import { errorExitCodes } from '../errors.ts';
 import type { VerifyCheck, VerifyReport } from '../load/options.ts';
+import { readVerifyRequest, showComparing } from './deep-request.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';
 import { formatCountOf } from './quantity.ts';
-import { readLedgerRequest } from './request.ts';
 import { writeAll } from './terminal.ts';
 import type { Colors } from './terminal.ts';
 import { flattenText } from './text-width.ts';
 
 /** Runs the command; 7 when something differs. @throws SLUICE_USAGE for options that can't be used, and what the target throws. */
 export async function runVerify(invocation: Invocation): Promise<number> {
-  const { stdout } = invocation.terminal;
-  const { selection, isJson } = readLedgerRequest(invocation);
+  const { stdout, stderr } = invocation.terminal;
+  const { options, isJson } = readVerifyRequest(invocation);
   const { verify } = await openLibrary();
-  const report = await verify(selection);
+  const display = showComparing(stderr);
+  const onProgress: typeof display.show = (progress) => {
+    invocation.ready();
+    display.show(progress);
+  };
+  const report = await verify({ ...options, onProgress }).finally(display.clear);
   invocation.ready();
   await writeAll(stdout, isJson ? [toJsonLine(report)] : layoutChecks(report, stdout.colors).map((line) => `${line}\n`));
   return report.isOk ? 0 : errorExitCodes.SLUICE_VERIFY_MISMATCH;

@@ -39,6 +39,18 @@ function refuse(text: string | null, index: number, rules: TextRules): EmbedRefu
   return undefined;
 }
 
+/** The texts that would be refused, alone. */
+export function findRefusals(texts: readonly (string | null)[], rules: TextRules): readonly EmbedRefusal[] {
+  return texts.flatMap((text, index) => {
+    const refusal = refuse(text, index, rules);
+    return refusal !== undefined && isRefused(refusal, rules) ? [refusal] : [];
+  });
+}
+
+function isRefused({ code }: EmbedRefusal, { emptyText }: TextRules): boolean {
+  return code === 'TEXT_TOO_LONG' || emptyText === 'reject';
+}
+
 /** Sorts out texts. A lone surrogate becomes U+FFFD here, as it would in UTF-8: cache, embedder and comparison see the same text. */
 export function findDistinctTexts(texts: readonly (string | null)[], rules: TextRules): DistinctTexts {
   const firstRows = new Map<string, number>();
@@ -47,7 +59,7 @@ export function findDistinctTexts(texts: readonly (string | null)[], rules: Text
   let nulls: Uint8Array | undefined;
   texts.forEach((text, index) => {
     const refusal = refuse(text, index, rules);
-    if (refusal !== undefined && (refusal.code === 'TEXT_TOO_LONG' || rules.emptyText === 'reject')) {
+    if (refusal !== undefined && isRefused(refusal, rules)) {
       refusals.push(refusal);
     } else if (refusal !== undefined || text === null) {
       nulls ??= new Uint8Array(texts.length);

@@ -20,7 +20,7 @@ export interface LedgerLoad {
   readonly source: string;
   readonly table: string;
   /** `batch`: statements instead of rows, and no table. */
-  readonly mode: LoadMode | 'batch';
+  readonly mode: LoadMode | 'batch' | 'delete';
   readonly plan: string;
   readonly parent: string | undefined;
   readonly totalBytes: number | undefined;

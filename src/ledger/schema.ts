@@ -3,6 +3,17 @@
 /** Written into `sluice_meta`; a ledger of another version is refused, never guessed at. */
 export const ledgerVersion = 1;
 
+/** Tables that a ledger of this version may still lack: they came later, are made when they are first needed, and hold nothing that a load depends on. */
+export const laterTables: readonly string[] = ['sluice_controls', 'sluice_deletions', 'sluice_sessions'];
+
+export const controlDdl =
+  `CREATE TABLE IF NOT EXISTS sluice_controls (load TEXT NOT NULL PRIMARY KEY, command TEXT NOT NULL, at TEXT NOT NULL)` as const;
+const deletionDdl =
+  `CREATE TABLE IF NOT EXISTS sluice_deletions (load TEXT NOT NULL, cause TEXT NOT NULL, deleted_count BIGINT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (load, cause))` as const;
+
+/** Makes the table of deletions where a ledger has none yet. */
+export const makeDeletions: { readonly sql: string; readonly parameters: readonly [] } = { sql: deletionDdl, parameters: [] };
+
 const tables = [
   `CREATE TABLE IF NOT EXISTS sluice_meta (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)`,
   `CREATE TABLE IF NOT EXISTS sluice_loads (
@@ -83,6 +94,12 @@ const tables = [
   text_column TEXT,
   PRIMARY KEY (table_name, column_name)
 )`,
+  // What was asked of a running load from elsewhere.
+  controlDdl,
+  // Rows that a load took out of its table: `vanished` from the source of a sync, or `undone`.
+  deletionDdl,
+  // The report of each session as JSON, to be shown later.
+  `CREATE TABLE IF NOT EXISTS sluice_sessions (load TEXT NOT NULL, session BIGINT NOT NULL, report TEXT NOT NULL, ended_at TEXT NOT NULL, PRIMARY KEY (load, session))`,
 ];
 
 /**

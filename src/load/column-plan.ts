@@ -15,7 +15,9 @@ export interface ColumnPlan {
   readonly planned: readonly PlannedColumn[];
   readonly ignoredFields: readonly string[];
   readonly embed: EmbedPlan | undefined;
+  readonly moreEmbeds: readonly EmbedPlan[];
   readonly index: IndexPlan | undefined;
+  readonly moreIndexes: readonly IndexPlan[];
   readonly warnings: readonly string[];
   readonly problems: readonly string[];
 }
@@ -23,19 +25,30 @@ export interface ColumnPlan {
 const defaultMetric: Metric = 'cosine';
 
 /** The column for the vectors of an embedding: as asked, else `vector`, else after its text column when that name is taken by the source. */
-function nameVector(embed: EmbedOptions, sample: Sample): string {
+function nameVector(embed: EmbedOptions, sample: Sample, isOnly: boolean): string {
   if (embed.into !== undefined) return embed.into;
+  if (!isOnly) return `${embed.column}_vector`;
   return sample.fields.includes('vector') ? `${embed.column}_vector` : 'vector';
 }
 
-function readOverrides(options: LoadOptions, metric: Metric, into: string | undefined): SchemaOverrides {
+/** Embeddings as they were asked for: none, one or several. */
+export function listAsked(embed: LoadOptions['embed']): readonly EmbedOptions[] {
+  if (embed === undefined) return [];
+  return isSeveral(embed) ? embed : [embed];
+}
+
+function isSeveral(embed: NonNullable<LoadOptions['embed']>): embed is readonly EmbedOptions[] {
+  return Array.isArray(embed);
+}
+
+function readOverrides(options: LoadOptions, metric: Metric, into: readonly string[]): SchemaOverrides {
   return {
     types: options.types,
     map: options.map,
     skipColumns: options.skipColumns,
     key: options.key,
     needsNorm: metric === 'cosine',
-    filledColumns: into === undefined ? undefined : [into],
+    filledColumns: into.length === 0 ? undefined : into,
   };
 }
 
@@ -66,40 +79,55 @@ function readFor({ stretches }: Sample, description: TableDescription): TableDes
 /** Plans the columns. Problems are collected, not thrown. @throws SLUICE_EMBEDDER_UNKNOWN */
 export async function planColumns(options: LoadOptions, sampled: Sample, description: TableDescription | undefined): Promise<ColumnPlan> {
   const metric = options.index?.metric ?? defaultMetric;
-  const into = options.embed === undefined ? undefined : nameVector(options.embed, sampled);
-  const unsampled = listUnsampled(options, sampled).filter((name) => name !== into);
+  const asked = listAsked(options.embed);
+  const into = asked.map((embed) => nameVector(embed, sampled, asked.length === 1));
+  const unsampled = listUnsampled(options, sampled).filter((name) => !into.includes(name));
   const sample: Sample = { ...sampled, fields: [...sampled.fields, ...unsampled] };
   const overrides = readOverrides(options, metric, into);
   const proposal = description === undefined ? inferSchema(sample, overrides) : fitSchema(readFor(sample, description), sample, overrides);
-  const embedded =
-    options.embed === undefined || into === undefined
-      ? undefined
-      : await planEmbedding({ embed: options.embed, into, metric }, proposal, description);
-  const columns = [...proposal.columns, ...(embedded === undefined ? [] : [embedded.column])];
-  const indexed = embedded?.column ?? columns.find((column) => column.type === 'vector');
+  const embedded: PlannedEmbedding[] = [];
+  for (const [at, embed] of asked.entries())
+    embedded.push(await planEmbedding({ embed, into: into[at] ?? '', at, metric }, proposal, description));
+  const columns = [...proposal.columns, ...embedded.map(({ column }) => column)];
+  const [embed, ...moreEmbeds] = embedded.map(({ plan }) => plan);
+  // The embedded column first: it is the one that is searched by text.
+  const vectors = [...embedded.map(({ column }) => column), ...proposal.columns.filter((column) => column.type === 'vector')];
+  const [index, ...moreIndexes] = vectors.map(({ name }) => ({ column: name, metric, build: options.index?.build ?? 'auto' }));
   return {
     columns,
     planned: [
-      ...proposal.columns.map((column, index) => ({
+      ...proposal.columns.map((column, at) => ({
         ...column,
-        samples: proposal.notes[index]?.samples ?? [],
-        why: proposal.notes[index]?.why ?? '',
+        samples: proposal.notes[at]?.samples ?? [],
+        why: proposal.notes[at]?.why ?? '',
       })),
-      ...(embedded === undefined
-        ? []
-        : [{ ...embedded.column, samples: [], why: `embedded from ${options.embed?.column ?? ''} with ${embedded.plan.identity.model}` }]),
+      ...embedded.map(({ column, plan }, at) => ({
+        ...column,
+        samples: [],
+        why: `embedded from ${asked[at]?.column ?? ''} with ${plan.identity.model}`,
+      })),
     ],
     ignoredFields: proposal.ignoredFields,
-    embed: embedded?.plan,
-    index: indexed === undefined ? undefined : { column: indexed.name, metric, build: options.index?.build ?? 'auto' },
+    embed,
+    moreEmbeds,
+    index,
+    moreIndexes,
     warnings: [...describeIgnored(proposal.ignoredFields), ...describeUnsampled(unsampled)],
-    problems: [...proposal.problems, ...(embedded?.problems ?? [])],
+    problems: [...proposal.problems, ...embedded.flatMap(({ problems }) => problems), ...findSharedColumns(into)],
   };
+}
+
+function findSharedColumns(into: readonly string[]): readonly string[] {
+  const names = into.map((name) => name.toLowerCase());
+  const shared = into.filter((_, at) => names.indexOf(names[at] ?? '') < at);
+  return shared.map((name) => `Two embeddings would go into the column ${name}; give each its own: --embed COLUMN:INTO.`);
 }
 
 interface Embedding {
   readonly embed: EmbedOptions;
   readonly into: string;
+  /** Place among the load's embeddings. */
+  readonly at: number;
   readonly metric: Metric;
 }
 
@@ -115,7 +143,7 @@ function toSpec(embed: EmbedOptions): EmbedSpec {
 }
 
 async function planEmbedding(
-  { embed, into, metric }: Embedding,
+  { at, embed, into, metric }: Embedding,
   proposal: SchemaProposal,
   description: TableDescription | undefined,
 ): Promise<PlannedEmbedding> {
@@ -144,7 +172,7 @@ async function planEmbedding(
     isEmbedded: true,
     needsNorm: metric === 'cosine',
   };
-  return { column, problems, plan: { spec: toSpec(embed), identity, from, into: proposal.columns.length, emptyText } };
+  return { column, problems, plan: { spec: toSpec(embed), identity, from, into: proposal.columns.length + at, emptyText } };
 }
 
 function findTableProblems(into: string, dimensions: number, description: TableDescription | undefined): readonly string[] {

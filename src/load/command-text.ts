@@ -19,6 +19,7 @@ export function writeBatchResume({ plan }: Pick<LedgerLoad, 'plan'>, target: str
 
 /** What to do next with a load: resume it, look at its rejects, or verify it. */
 export function writeNextCommand(load: Pick<LedgerLoad, 'load' | 'state' | 'openRejects' | 'mode' | 'plan'>, target: string): string {
+  if (load.state === 'undone') return '';
   if (load.state !== 'done') return load.mode === 'batch' ? writeBatchResume(load, target) : writeResumeCommand(target, load.load);
   return load.openRejects > 0 ? `${writeCommand('rejects', target, load.load)} --summary` : writeCommand('verify', target, load.load);
 }

@@ -1,9 +1,13 @@
 /** What the ledger knows of loads with the same input: it may be done already, unfinished, or in the way. */
 import { findByFingerprint, findLoad, readLoads, type LedgerLoad } from '../ledger/reading.ts';
+import { isSluiceError } from '../errors.ts';
 import type { Source } from '../source/source.ts';
 import type { Connection } from '../target/driver.ts';
+import { isOver } from '../ledger/load-state.ts';
 import { writeResumeCommand } from './command-text.ts';
 import type { LoadOptions } from './options.ts';
+import { checkUnchanged } from './source-change.ts';
+import { findSyncAtWork } from './sync.ts';
 
 /** What an earlier load in the ledger means for this one. */
 export interface Earlier {
@@ -22,12 +26,39 @@ interface EarlierRequest {
 /** Looks for the load in the ledger, by its label or its fingerprint; `count` is how many have the same fingerprint. */
 export async function findEarlier(request: EarlierRequest): Promise<{ readonly earlier: Earlier | undefined; readonly count: number }> {
   const { options, connection, fingerprint } = request;
+  if (options.mode === 'sync') return findEarlierSync(request);
   const same =
     options.label === undefined ? await findByFingerprint(connection, fingerprint) : await findByLabel(connection, options.label);
   const count = (await findByFingerprint(connection, fingerprint)).length;
-  const newest = same[0];
+  // What was undone is not there any more: the same input is a new load.
+  const newest = same.find((load) => load.state !== 'undone');
   if (newest !== undefined) return { earlier: judgeSame(newest, options), count };
   return { earlier: await findUnfinished(request), count };
+}
+
+/** A table is looked at anew by every sync: a finished one never stands in the way, and an unfinished one only while its source is what it was. */
+async function findEarlierSync(request: EarlierRequest): Promise<{ readonly earlier: Earlier | undefined; readonly count: number }> {
+  const { options, connection, fingerprint } = request;
+  const count = (await findByFingerprint(connection, fingerprint)).length;
+  const labelled = options.label === undefined ? undefined : (await findByLabel(connection, options.label))[0];
+  if (labelled !== undefined && (labelled.table !== options.table || labelled.mode !== 'sync'))
+    return { earlier: judgeSame(labelled, options), count };
+  const open = (await readLoads(connection, options.table)).findLast((load) => load.mode === 'sync');
+  if (open === undefined || open.state === 'done' || open.state === 'undone') return { earlier: undefined, count };
+  if (options.again !== true && open.fingerprint === fingerprint && (await isUnchanged(request, open)))
+    return { earlier: { load: open, what: 'resumes', why: `load ${open.load} is unfinished` }, count };
+  const why = await findSyncAtWork(connection, open);
+  return { earlier: why === undefined ? undefined : { load: open, what: 'refused', why }, count };
+}
+
+async function isUnchanged({ source, connection }: EarlierRequest, open: LedgerLoad): Promise<boolean> {
+  try {
+    await checkUnchanged(connection, source, open);
+    return true;
+  } catch (error) {
+    if (isSluiceError(error, 'SLUICE_SOURCE_CHANGED')) return false;
+    throw error;
+  }
 }
 
 async function findByLabel(connection: Connection, label: string): Promise<readonly LedgerLoad[]> {
@@ -61,7 +92,7 @@ function judgeSame(load: LedgerLoad, options: LoadOptions): Earlier | undefined 
 async function findUnfinished({ options, source, connection }: EarlierRequest): Promise<Earlier | undefined> {
   if (source.descriptor === undefined || options.again === true) return undefined;
   const loads = await readLoads(connection, options.table);
-  const open = loads.filter((load) => load.state !== 'done' && load.source === source.name && load.label === options.label).at(-1);
+  const open = loads.filter((load) => !isOver(load.state) && load.source === source.name && load.label === options.label).at(-1);
   if (open === undefined) return undefined;
   return {
     load: open,

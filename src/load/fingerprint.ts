@@ -30,7 +30,7 @@ async function digestFile(path: string): Promise<string> {
 
 /** What of the options decides which rows land where; sizes, lanes and limits do not. */
 function describeWork(options: LoadOptions): unknown {
-  const { table, key, mode, types, map, skipColumns, embed, format, columns, delimiter, quote, nullText } = options;
+  const { table, key, mode, types, map, skipColumns, embed, format, columns, delimiter, quote, nullText, vectorField } = options;
   return [
     table,
     key ?? [],
@@ -44,6 +44,9 @@ function describeWork(options: LoadOptions): unknown {
     delimiter,
     quote,
     nullText,
+    // Only where it is asked for: loads of before keep their fingerprints.
+    ...(options.provenance === true ? ['provenance'] : []),
+    ...(vectorField === undefined ? [] : [`vectors ${vectorField}`]),
   ];
 }
 
@@ -57,5 +60,7 @@ export async function fingerprintLoad(options: LoadOptions, source: SourceDescri
   if (source === undefined) return hash.update(`stream\u0000${load}`).digest('hex');
   if (source.identity !== undefined) hash.update(source.identity);
   else for (const file of source.files) hash.update(await digestFile(file));
+  const { zip } = source.options;
+  if (zip !== undefined) hash.update(/^https?:/iu.test(zip) ? zip : await digestFile(zip));
   return hash.update(JSON.stringify(describeWork(options))).digest('hex');
 }

@@ -2,6 +2,7 @@
 import { isSluiceError, SluiceError, type ErrorCode } from '../errors.ts';
 import type { Counts, EmbeddingCounts, RejectCause, StageName } from './options.ts';
 import type { LaneEvent } from './lane.ts';
+import type { FlowShare } from './lane-flow.ts';
 import { groupRejects } from './progress-meter.ts';
 import type { SourceDescriptor } from '../source/source.ts';
 import type { Claim } from '../target/driver.ts';
@@ -86,6 +87,7 @@ export interface LaneOpening {
   readonly source: SourceDescriptor | undefined;
   readonly lockTimeoutMs: number | undefined;
   readonly turnBuffer: SharedArrayBuffer;
+  readonly flow: FlowShare;
 }
 
 /** `open` comes first, and only once; a thread that is never opened is closed all the same. */

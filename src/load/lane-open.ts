@@ -6,9 +6,13 @@ import type { Source } from '../source/source.ts';
 import { connect } from '../target/registry.ts';
 import type { Claim, Connection } from '../target/driver.ts';
 import { watchFields } from './field-watch.ts';
+import type { LaneFlow } from './lane-flow.ts';
 import { createGate } from './lane-gate.ts';
 import { createNewsroom, type LaneNews } from './lane-news.ts';
-import type { RunPlan } from './run-plan.ts';
+import { openOrigin } from './row-origin.ts';
+import type { LaneEmbed } from './lane.ts';
+import { listEmbeds, type RunPlan } from './run-plan.ts';
+import { isMirroring, planLaneSync } from './lane-sync.ts';
 import { runShard, type Clock, type Lane, type ShardEnd, type Turn } from './shard.ts';
 import type { Turns } from './turn.ts';
 
@@ -23,6 +27,7 @@ export interface LaneRequest {
   readonly stopping: AbortSignal;
   readonly aborting: AbortSignal;
   readonly tell: (news: LaneNews) => void;
+  readonly flow: LaneFlow;
   /** Set when the lane shares its thread with others: called between stretches. */
   readonly breathe: (() => Promise<void>) | undefined;
 }
@@ -45,17 +50,20 @@ const clock: Clock = {
   },
 };
 
-async function openStage(request: LaneRequest): Promise<EmbedStage | undefined> {
-  const { embed, cache } = request.plan;
-  if (embed === undefined) return undefined;
-  const { openEmbedStage } = await import('../embed/open.ts');
-  return openEmbedStage({
-    spec: embed.spec,
-    task: 'document',
-    emptyText: embed.emptyText,
-    cache,
-    onWarning: (message) => request.tell({ kind: 'warning', message }),
-  });
+/** A stage for each column of texts; those that are embedded alike share one. */
+async function openStages(request: LaneRequest): Promise<readonly LaneEmbed[]> {
+  const { cache } = request.plan;
+  const opened = new Map<string, EmbedStage>();
+  const embeds: LaneEmbed[] = [];
+  for (const { emptyText, from, into, spec } of listEmbeds(request.plan)) {
+    const alike = JSON.stringify([spec, emptyText]);
+    const { openEmbedStage } = await import('../embed/open.ts');
+    const onWarning = (message: string): void => request.tell({ kind: 'warning', message });
+    const stage = opened.get(alike) ?? (await openEmbedStage({ spec, task: 'document', emptyText, cache, onWarning }));
+    opened.set(alike, stage);
+    embeds.push({ stage, from, into, emptyText });
+  }
+  return embeds;
 }
 
 /** Opens a lane. @throws SLUICE_TARGET_… , SLUICE_EMBEDDER_… when its parts can't be opened. */
@@ -67,21 +75,28 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
     () => undefined,
     () => undefined,
   );
-  const stage = await openStage(request);
+  const [embed, ...moreEmbeds] = await openStages(request);
   const shared: Omit<Lane, 'turn' | 'builder'> = {
     source: watchFields(request.source, plan, (message) => request.tell({ kind: 'warning', message })),
     columns: plan.table.columns,
     limits: { maxBatchBytes: plan.maxBatchBytes, maxBatchRows: plan.maxBatchRows, maxRejectBytes },
-    embed:
-      stage === undefined || plan.embed === undefined
-        ? undefined
-        : { stage, from: plan.embed.from, into: plan.embed.into, emptyText: plan.embed.emptyText },
+    embed,
+    moreEmbeds,
+    sync: planLaneSync(plan),
     connection: link.get,
     reconnect: link.renew,
     clock,
     observe: createNewsroom(request.tell),
     stopping: request.stopping,
     aborting: request.aborting,
+    flow: request.flow,
+    origin: openOrigin({
+      load: request.load,
+      columns: plan.table.columns,
+      files: plan.source?.files,
+      sourceName: plan.sourceName,
+      source: request.source,
+    }),
     ...(request.breathe === undefined ? {} : { breathe: request.breathe }),
   };
   const tracks = createTracks(request, shared);
@@ -93,7 +108,7 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
     close: async () => {
       await ahead;
       await link.close();
-      await stage?.close();
+      for (const stage of new Set([embed, ...moreEmbeds].map((each) => each?.stage))) await stage?.close();
     },
   };
 }
@@ -115,7 +130,9 @@ function createTracks(request: LaneRequest, shared: Omit<Lane, 'turn' | 'builder
   const hasCompany = shared.breathe !== undefined || request.plan.lanes === 1;
   // What else is on this thread has a connection that wants to send.
   const breathing = isFree && hasCompany ? { ...shared, breathe: yieldThread } : shared;
-  if (!isFree || request.plan.lanes > 1) return [createTrack(breathing, request.plan, (place) => request.turns.at(place))];
+  // A question of one track and the commit of the other would meet on the lane's only connection.
+  if (!isFree || request.plan.lanes > 1 || isMirroring(request.plan))
+    return [createTrack(breathing, request.plan, (place) => request.turns.at(place))];
   const guard = (place: number): Turn => gate.guard(request.turns.at(place));
   return [createTrack(breathing, request.plan, guard), createTrack(breathing, request.plan, guard)];
 }

@@ -3,6 +3,7 @@ import { setImmediate as turnEventLoop } from 'node:timers/promises';
 import { SluiceError, type ErrorCode } from '../errors.ts';
 import type { Source } from '../source/source.ts';
 import type { Claim } from '../target/driver.ts';
+import type { Flow } from './lane-flow.ts';
 import { unpackError, type LaneAnswer, type LaneCommand, type LaneNews } from './lane-news.ts';
 import { openLane } from './lane-open.ts';
 import { endThread, type ThreadStock } from './lane-threads.ts';
@@ -28,6 +29,7 @@ export interface PoolRequest {
   readonly lanes: number;
   readonly usesThreads: boolean;
   readonly threads: ThreadStock;
+  readonly flow: Flow;
   readonly tell: (lane: number, news: LaneNews) => void;
 }
 
@@ -127,6 +129,7 @@ function openThread(request: PoolRequest, turns: Turns, index: number): PoolLane
       source: request.source.descriptor,
       lockTimeoutMs: request.lockTimeoutMs,
       turnBuffer: turns.buffer,
+      flow: request.flow.share,
     },
   });
   return {

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../errors.ts';
 import { reopenSource } from '../source/open.ts';
 import { findDriver } from '../target/registry.ts';
+import { joinFlow } from './lane-flow.ts';
 import { packError, type LaneAnswer, type LaneCommand, type LaneOpening } from './lane-news.ts';
 import { openLane, type OpenLane } from './lane-open.ts';
 import type { ThreadStart } from './lane-threads.ts';
@@ -33,6 +34,7 @@ async function open(opening: LaneOpening): Promise<OpenLane> {
     stopping: stopping.signal,
     aborting: aborting.signal,
     tell: (news) => answer({ kind: 'news', news }),
+    flow: joinFlow(opening.flow),
     breathe: undefined,
   });
   return {

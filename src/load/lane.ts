@@ -5,7 +5,9 @@ import type { Column } from '../rows/schema.ts';
 import type { EmbedStage, EmptyTextPolicy } from '../embed/embedder.ts';
 import type { Source } from '../source/source.ts';
 import type { Connection, Mark, Outcome } from '../target/driver.ts';
+import type { LaneFlow } from './lane-flow.ts';
 import type { StageName } from './options.ts';
+import type { Origin } from './row-origin.ts';
 
 /**
  * What a shard does with the turn that it gives back.
@@ -30,6 +32,30 @@ export interface Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
+/** What a lane needs to compare; undefined in every other mode. */
+export interface LaneSync {
+  readonly table: string;
+  readonly key: readonly string[];
+  readonly compared: readonly string[];
+  /** The column of embedded vectors, which are not compared but must be there. */
+  readonly filled: readonly string[];
+  /** Reads the keys of rows that did not fit. */
+  readonly keys: BatchBuilder;
+}
+
+/** Texts of one column, and where their vectors go. */
+export interface LaneEmbed {
+  readonly stage: EmbedStage;
+  readonly from: number;
+  readonly into: number;
+  readonly emptyText: EmptyTextPolicy;
+}
+
+/** All embeddings of a lane. */
+export function listLaneEmbeds({ embed, moreEmbeds }: Pick<Lane, 'embed' | 'moreEmbeds'>): readonly LaneEmbed[] {
+  return embed === undefined ? [] : [embed, ...(moreEmbeds ?? [])];
+}
+
 /** Everything that the flow of a shard needs. One run at a time uses it; `turn` belongs to the shard that is run. */
 export interface Lane {
   readonly source: Pick<Source, 'read'>;
@@ -37,10 +63,13 @@ export interface Lane {
   readonly builder: BatchBuilder;
   readonly limits: { readonly maxBatchBytes: number; readonly maxBatchRows: number; readonly maxRejectBytes: number };
   /** Column indexes of the texts and of the vectors; undefined when the load does not embed. The policy for empty texts is the stage's own. */
-  readonly embed:
-    { readonly stage: EmbedStage; readonly from: number; readonly into: number; readonly emptyText: EmptyTextPolicy } | undefined;
+  readonly embed: LaneEmbed | undefined;
+  /** Further columns of texts, each with its vectors. */
+  readonly moreEmbeds?: readonly LaneEmbed[] | undefined;
+  /** What mode sync compares; undefined in every other mode. */
+  readonly sync?: LaneSync | undefined;
   /** The lane's connection. Rejects like `reconnect` where there is none yet. */
-  connection(): Promise<Pick<Connection, 'ready' | 'commit' | 'settle'>>;
+  connection(): Promise<Pick<Connection, 'ready' | 'commit' | 'settle' | 'compareRows'>>;
   /** Replaces the connection after a broken link; one attempt. */
   reconnect(): Promise<void>;
   readonly turn: Turn;
@@ -51,6 +80,10 @@ export interface Lane {
   readonly stopping: AbortSignal;
   /** Stop at once: ends the waits in embedding, turn and commit; the batch in hand is dropped. */
   readonly aborting?: AbortSignal | undefined;
+  /** What fills the columns that say where a row came from; undefined without them. */
+  readonly origin?: Origin | undefined;
+  /** What holds the lanes of this process back; nothing when undefined. */
+  readonly flow?: LaneFlow | undefined;
   /** Gives the event loop a chance between stretches; for a lane that shares its thread. */
   breathe?(): Promise<void>;
 }

@@ -2,17 +2,22 @@
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { endLoad, failLoad, releaseShards } from '../ledger/statements.ts';
 import { findLoad, type LedgerLoad } from '../ledger/reading.ts';
+import { clearControl } from '../ledger/controls.ts';
 import { readRejectCauses } from '../ledger/rejects.ts';
 import { writeResumeCommand } from './command-text.ts';
 import { buildLoadIndex } from './index-build.ts';
+import { describeEnvironment } from './environment.ts';
 import type { LoadOptions, LoadReport } from './options.ts';
 import { prepareLoad, refuseProblems, type Prepared } from './plan.ts';
 import { endOwner } from './owner.ts';
+import { watchSession } from './hold-watch.ts';
 import { createProgressMeter, type ProgressMeter } from './progress-meter.ts';
 import { watchProgress } from './progress-watch.ts';
 import { makeReport, reportNothingToDo, type Ending } from './report.ts';
-import { runShards, type ShardsEnd } from './run-shards.ts';
+import { runShards, type ShardsEnd, type ShardsWatch } from './run-shards.ts';
+import { keepReport, reportFailure } from './session-report.ts';
 import { beginSession, resumeSession, type Session } from './session.ts';
+import { readSyncCounts } from './sync.ts';
 import { createTally, type Tally } from './tally.ts';
 import { finishTable } from './table-finish.ts';
 import { verifyLoad } from './verify-load.ts';
@@ -64,6 +69,8 @@ interface Progressing {
   readonly meter: ProgressMeter;
   readonly startedMs: number;
   readonly cpu: NodeJS.CpuUsage;
+  /** Lets what is asked of the load through the ledger reach its lanes. */
+  readonly attach: ShardsWatch['attach'];
 }
 
 /** Runs a session to its end and closes it. */
@@ -80,14 +87,24 @@ export async function runSession(session: Session): Promise<LoadReport> {
     rejectsByCause: session.causesBefore,
     nowMs: startedMs,
   });
-  const progressing: Progressing = { session, tally: createTally(), meter, startedMs, cpu: process.cpuUsage() };
+  const hold = watchSession(session);
+  const progressing: Progressing = {
+    session,
+    tally: createTally(startedMs),
+    meter,
+    startedMs,
+    cpu: process.cpuUsage(),
+    attach: hold.attach,
+  };
   const watch = watchProgress(meter, session.onProgress);
   try {
     return await runStages(progressing, watch.enter);
   } catch (error) {
-    throw await recordFailure(session, error);
+    throw await recordFailure(progressing, error);
   } finally {
     watch.end();
+    session.stops.close();
+    await hold.close();
     endOwner(session.owner);
     await session.connection.close();
   }
@@ -96,14 +113,16 @@ export async function runSession(session: Session): Promise<LoadReport> {
 async function runStages(progressing: Progressing, enter: (phase: 'load' | 'index' | 'verify' | 'done') => void): Promise<LoadReport> {
   const { session, tally, meter } = progressing;
   enter('load');
-  const rowsEnd: ShardsEnd = await runShards(session, tally, meter);
+  const rowsEnd: ShardsEnd = await runShards(session, { tally, meter, attach: progressing.attach });
   const loaded = { ms: performance.now() - progressing.startedMs, cpu: process.cpuUsage(progressing.cpu) };
   enter('index');
   const table = await finishTable(session, meter, rowsEnd);
   const { end, index } = await endWithIndex(progressing, table.end);
   enter('verify');
   const verification = end === 'done' ? await verifyLoad(session) : undefined;
-  await session.connection.transact([endLoad(session.load, end)]);
+  // What was asked of a load that is done means nothing any more; of one that stopped, its other sessions may have to hear it yet.
+  await session.connection.transact([endLoad(session.load, end), ...(end === 'done' ? [clearControl(session.load)] : [])]);
+  const after = await readBack(session);
   const ending: Ending = {
     session,
     tally,
@@ -111,14 +130,17 @@ async function runStages(progressing: Progressing, enter: (phase: 'load' | 'inde
     index,
     verification,
     restored: table.decisions,
-    after: await readBack(session),
+    after,
     causes: await readRejectCauses(session.connection, session.load),
     loaded,
     elapsedMs: performance.now() - progressing.startedMs,
     cpu: process.cpuUsage(progressing.cpu),
+    environment: await describeEnvironment(session.connection),
+    sync: await readSyncCounts(session.connection, after),
   };
+  const report = await keepReport(session, makeReport(ending));
   enter('done');
-  return makeReport(ending);
+  return report;
 }
 
 /** Rows are all there when the index is built: a cancel during it leaves a load that a resume finishes by building it. */
@@ -127,7 +149,8 @@ async function endWithIndex({ session, meter }: Progressing, rowsEnd: ShardsEnd)
   try {
     return { end: 'done', index: await buildLoadIndex(session, meter) };
   } catch (error) {
-    if (session.signal?.aborted === true && isSluiceError(error, 'SLUICE_CANCELLED')) return { end: 'cancelled', index: undefined };
+    if (session.signal.aborted && isSluiceError(error, 'SLUICE_CANCELLED'))
+      return { end: session.stops.cause() ?? 'cancelled', index: undefined };
     throw error;
   }
 }
@@ -139,7 +162,8 @@ async function readBack(session: Session): Promise<LedgerLoad> {
 }
 
 /** Writes the failure into the ledger where that is still possible, and puts the way on into the error. */
-async function recordFailure(session: Session, error: unknown): Promise<SluiceError> {
+async function recordFailure(progressing: Progressing, error: unknown): Promise<SluiceError> {
+  const { session } = progressing;
   const failure = isSluiceError(error)
     ? error
     : new SluiceError('SLUICE_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
@@ -149,16 +173,19 @@ async function recordFailure(session: Session, error: unknown): Promise<SluiceEr
     problems: failure.problems,
     hint: [failure.hint, resume].filter((text) => text !== undefined).join(' '),
   });
+  let isReachable = false;
   try {
     // The ledger first: it takes a few bytes, where indexes may need more room than there is.
     await session.connection.transact([
       releaseShards(session.load, session.owner),
       failLoad(session.load, `${failure.code}: ${failure.message}`),
     ]);
+    isReachable = true;
     await session.connection.finish(session.load, session.run.table, { isComplete: false });
   } catch (second) {
     // The target is what failed: the ledger keeps the load as running, and its owner's end tells the next session that it is not.
     noted.cause = new AggregateError([failure, second], failure.message);
   }
+  await reportFailure({ ...progressing, isReachable }, noted);
   return noted;
 }

@@ -4,6 +4,26 @@ import type { EmbedSpec, EmptyTextPolicy } from '../embed/embedder.ts';
 import type { SourceInput, SourceOptions } from '../source/source.ts';
 import type { Column, ColumnType } from '../rows/schema.ts';
 import type { RejectClass } from '../rows/batch.ts';
+import type { Counts, EmbeddingCounts, RejectCause, VerifyCheck, StageName } from './report-contract.ts';
+
+export { stageNames } from './report-contract.ts';
+export type {
+  Counts,
+  EmbeddingCounts,
+  Environment,
+  LatencyStep,
+  LoadReport,
+  LoadStatus,
+  RejectCause,
+  RejectSample,
+  ReportedPlan,
+  SessionReport,
+  StageName,
+  StoredReport,
+  SyncCounts,
+  Timeline,
+  VerifyCheck,
+} from './report-contract.ts';
 
 /** How a column of texts becomes a column of vectors. */
 export interface EmbedOptions extends EmbedSpec {
@@ -46,7 +66,8 @@ export interface LoadOptions extends SourceOptions {
   readonly map?: Readonly<Record<string, string>> | undefined;
   /** Source fields that are left out. */
   readonly skipColumns?: readonly string[] | undefined;
-  readonly embed?: EmbedOptions | undefined;
+  /** One column of texts that becomes vectors, or several, each into a column of its own. */
+  readonly embed?: EmbedOptions | readonly EmbedOptions[] | undefined;
   /** `false` for no cache. */
   readonly cache?: CacheOptions | false | undefined;
   readonly index?: IndexOptions | undefined;
@@ -68,6 +89,20 @@ export interface LoadOptions extends SourceOptions {
   readonly label?: string | undefined;
   /** Load again what was loaded before. */
   readonly again?: boolean | undefined;
+  /** Mode sync: deletes no row when more than so many, or more than this share of the table's rows, would have to go; `10%` by default. */
+  readonly maxDeletes?: number | `${number}%` | undefined;
+  /** Fields that a table that exists has no column for: `ignore` (with a warning) by default · `add` a column · `refuse` the load. */
+  readonly onNewColumn?: 'add' | 'refuse' | 'ignore' | undefined;
+  /** Values that a column of a table that exists can't hold: `reject` the row by default · `widen` the column where that loses nothing (integer → decimal or real → text …). */
+  readonly onTypeChange?: 'widen' | 'reject' | undefined;
+  /** Three more columns say where a row came from: load id, file and line; off by default. Names are `sluice_load`, `sluice_file`, `sluice_line`. */
+  readonly provenance?: boolean | undefined;
+  /** Stops, resumable, when the load has read this many rows in all, earlier sessions included: the first ones of the input. */
+  readonly limit?: number | undefined;
+  /** Stops, resumable, after so long. */
+  readonly maxDurationMs?: number | undefined;
+  /** At most so many rows, or bytes of the source, a second, over all lanes of this process. */
+  readonly rate?: RateLimit | undefined;
   /** How long a locked target is waited for; 30,000 ms by default. */
   readonly lockTimeoutMs?: number | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -75,8 +110,18 @@ export interface LoadOptions extends SourceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a load may take of the source a second. */
+export interface RateLimit {
+  readonly rowsPerSecond?: number | undefined;
+  readonly bytesPerSecond?: number | undefined;
+}
+
 /** Options of `resume`: everything else comes from the ledger. */
 export interface ResumeOptions {
+  readonly limit?: number | undefined;
+  readonly maxDurationMs?: number | undefined;
+  readonly rate?: RateLimit | undefined;
+  readonly maxDeletes?: LoadOptions['maxDeletes'];
   readonly in: string;
   /** Load id or label; the newest unfinished load by default. */
   readonly load?: string | undefined;
@@ -88,24 +133,6 @@ export interface ResumeOptions {
   readonly lockTimeoutMs?: number | undefined;
   readonly onProgress?: LoadOptions['onProgress'];
   readonly signal?: AbortSignal | undefined;
-}
-
-/** The stages of a lane, in order. `wait` is time spent waiting for the turn to commit. */
-export const stageNames = ['read', 'check', 'embed', 'wait', 'commit'] as const;
-export type StageName = (typeof stageNames)[number];
-
-export interface Counts {
-  readonly read: number;
-  readonly written: number;
-  readonly skipped: number;
-  readonly rejected: number;
-}
-
-export interface EmbeddingCounts {
-  readonly texts: number;
-  readonly distinct: number;
-  readonly cached: number;
-  readonly embedded: number;
 }
 
 /** A moment of a running load, at most 10 a second. */
@@ -127,75 +154,10 @@ export interface Progress {
   readonly queuedBytes: number;
   readonly embedding: EmbeddingCounts | undefined;
   readonly rejectsByCause: readonly RejectCause[];
+  /** What holds the lanes back on purpose: the rate that was asked for, or a pause. */
+  readonly heldBy?: 'rate' | 'pause' | undefined;
   /** In phase `index`: rows of the vector index so far; of another `index`, by its name, whatever its server counts. */
   readonly indexed?: { readonly done: number; readonly total: number; readonly index?: string | undefined } | undefined;
-}
-
-export interface RejectCause {
-  readonly class: RejectClass;
-  readonly code: string;
-  readonly column: string | undefined;
-  readonly message: string;
-  readonly count: number;
-}
-
-export interface LoadReport {
-  readonly schema: 1;
-  readonly load: string;
-  readonly label: string | undefined;
-  /** done: all there · nothing_to_do: an earlier load did it · reject_limit, cancelled, failed: stopped, resumable unless `failure` says otherwise. */
-  readonly state: 'done' | 'nothing_to_do' | 'reject_limit' | 'cancelled' | 'failed';
-  readonly source: string;
-  readonly target: string;
-  readonly table: string;
-  readonly mode: LoadMode;
-  /** Of the whole load, earlier sessions included. `read = written + skipped + rejected`. */
-  readonly counts: Counts;
-  readonly isBalanced: boolean;
-  /** Of this session alone. */
-  readonly session: Counts & {
-    readonly bytes: number;
-    /** From the first claim to the report, index and verification included. */
-    readonly elapsedMs: number;
-    /** Of that: until the last row was committed. The rates are rows and bytes over this. */
-    readonly loadMs: number;
-    readonly rowsPerSecond: number;
-    readonly bytesPerSecond: number;
-  };
-  readonly embedding: (EmbeddingCounts & { readonly embedder: string }) | undefined;
-  readonly rejectsByClass: Readonly<Record<RejectClass, number>>;
-  readonly rejectsByCause: readonly RejectCause[];
-  /** Milliseconds of lane time per stage, summed over lanes. */
-  readonly stageMs: Readonly<Record<StageName, number>>;
-  readonly commits: {
-    readonly count: number;
-    readonly p50Ms: number;
-    readonly p95Ms: number;
-    readonly p99Ms: number;
-    readonly maxMs: number;
-  };
-  readonly index: { readonly kind: 'hnsw' | 'none'; readonly rows: number; readonly buildMs: number; readonly why: string } | undefined;
-  readonly lanes: number;
-  readonly shards: number;
-  readonly peakRssBytes: number;
-  readonly cpuMs: number;
-  /** Rows over the processor time that was spent until the last one was committed. */
-  readonly rowsPerCpuSecond: number;
-  readonly decisions: readonly Decision[];
-  readonly guarantee: string;
-  readonly verification: { readonly isOk: boolean; readonly checks: readonly VerifyCheck[] } | undefined;
-  /** The command to run next. */
-  readonly next: string;
-  readonly failure: { readonly code: string; readonly message: string; readonly hint: string | undefined } | undefined;
-  readonly startedAt: string;
-  readonly endedAt: string;
-}
-
-export interface VerifyCheck {
-  readonly name: string;
-  readonly isOk: boolean;
-  readonly expected: string;
-  readonly found: string;
 }
 
 /** What a load will do and why. Made before anything is written; printable; with `problems` nothing is ever written. */
@@ -215,6 +177,8 @@ export interface LoadPlan {
   readonly columns: readonly PlannedColumn[];
   readonly ignoredFields: readonly string[];
   readonly embed: (EmbedOptions & { readonly into: string; readonly dimensions: number }) | undefined;
+  /** Further columns of texts. */
+  readonly moreEmbeds?: readonly (EmbedOptions & { readonly into: string; readonly dimensions: number })[] | undefined;
   readonly index: { readonly kind: 'hnsw' | 'none'; readonly metric: Metric; readonly why: string } | undefined;
   readonly lanes: number;
   readonly shardBytes: number;
@@ -232,25 +196,6 @@ export interface LoadPlan {
 export interface PlannedColumn extends Column {
   readonly samples: readonly string[];
   readonly why: string;
-}
-
-/** One load as the ledger has it. */
-export interface LoadStatus {
-  readonly load: string;
-  readonly label: string | undefined;
-  readonly state: 'running' | 'interrupted' | 'done' | 'failed' | 'reject_limit' | 'cancelled';
-  readonly table: string;
-  /** `batch`: statements instead of rows, see `batchFile`. Its counts are statements that were read, applied, not applied, and the rest. */
-  readonly mode: LoadMode | 'batch';
-  readonly source: string;
-  readonly counts: Counts;
-  readonly shards: { readonly total: number; readonly done: number };
-  readonly bytes: number;
-  readonly totalBytes: number | undefined;
-  readonly openRejects: number;
-  readonly startedAt: string;
-  readonly updatedAt: string;
-  readonly next: string;
 }
 
 /** One refused row as the ledger keeps it. */

@@ -1,8 +1,7 @@
 /** Makes the plan of a load: opens the source and the target for reading, decides everything, finds all problems at once. Writes nothing. */
 import { randomBytes } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
-import { hasLedger, readEmbedder } from '../ledger/reading.ts';
-import type { Column } from '../rows/schema.ts';
+import { hasLedger } from '../ledger/reading.ts';
 import { openSource } from '../source/open.ts';
 import type { Source } from '../source/source.ts';
 import type { Capabilities, Connection, TablePlan } from '../target/driver.ts';
@@ -10,12 +9,17 @@ import { connect, findDriver, redactUrl } from '../target/registry.ts';
 import { planColumns, type ColumnPlan } from './column-plan.ts';
 import { findEarlier, type Earlier } from './earlier.ts';
 import { fingerprintLoad } from './fingerprint.ts';
+import { describeHold } from './hold-plan.ts';
 import { forecastIndex, willIndex } from './index-forecast.ts';
 import { chooseSizes, type Sizes } from './lane-size.ts';
 import { minThreadBytes, stockThreads, type ThreadStock } from './lane-threads.ts';
 import { checkOptions } from './option-check.ts';
 import type { LoadOptions, LoadPlan } from './options.ts';
+import { keepMetrics } from './recorded-metric.ts';
+import { addProvenance, withoutProvenance } from './provenance.ts';
+import { describeEmbeds, findEmbedderProblem } from './planned-embeds.ts';
 import { keepDescriptor, type RunPlan } from './run-plan.ts';
+import { addSync } from './sync.ts';
 
 /** Bytes that the ledger keeps of one refused row. */
 const maxRejectRawBytes = 64 * 1024;
@@ -75,7 +79,7 @@ export async function prepareLoad(options: LoadOptions, what: 'plan' | 'load'): 
     await source.close();
   };
   const takeConnection = (): Connection | undefined => {
-    const taken = capabilities.plansInSession === true ? connection : undefined;
+    const taken = connection?.capabilities.plansInSession === true ? connection : undefined;
     if (taken !== undefined) connection = undefined;
     return taken;
   };
@@ -86,7 +90,7 @@ export async function prepareLoad(options: LoadOptions, what: 'plan' | 'load'): 
       ...(options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs }),
     });
     const made = await prepareWith(options, source, connection);
-    if (what === 'plan' || capabilities.plansInSession !== true) {
+    if (what === 'plan' || connection.capabilities.plansInSession !== true) {
       await connection.close();
       connection = undefined;
     }
@@ -107,14 +111,17 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
   const load = nameLoad();
   const description = await connection.describe(options.table);
   const sample = await source.sample(options.signal);
-  const columns = await planColumns(options, sample, description);
+  const proposed = await planColumns(withoutProvenance(options, sample), sample, description);
+  const columns = addProvenance(await keepMetrics(proposed, options, { connection, description }), options, description);
   const sizes = chooseSizes({
     columns: columns.columns,
     meanRowBytes: sample.meanRowBytes,
+    isMirroring: options.mode === 'sync' && description !== undefined,
     totalBytes: source.byteCount,
     isSeekable: source.isSeekable && source.descriptor !== undefined,
     isInMemory: source.isSeekable && source.descriptor === undefined,
     hasOneReader: source.hasOneReader,
+    wholeShards: source.wholeShards,
     capabilities: connection.capabilities,
     advice: await connection.adviseLanes?.(),
     lanes: options.lanes,
@@ -122,7 +129,7 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     maxBatchRows: options.maxBatchRows,
     shardBytes: options.shardBytes,
   });
-  const table = await connection.planTable({
+  const planned = await connection.planTable({
     load,
     table: options.table,
     columns: columns.columns,
@@ -131,10 +138,12 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     expectedRows: sizes.estimatedRows ?? sample.estimatedRows,
     expectedBytes: source.byteCount,
     options: options.target,
-    isRereadable: source.isSeekable && source.descriptor !== undefined && source.descriptor.identity === undefined,
+    isRereadable:
+      source.isSeekable && source.descriptor !== undefined && source.descriptor.identity === undefined && options.provenance !== true,
     isEmbedded: columns.embed !== undefined,
     index: willIndex(columns.index, connection.capabilities) ? columns.index : undefined,
   });
+  const table = addSync(planned, { options, capabilities: connection.capabilities, isEmbedded: columns.embed !== undefined });
   const fingerprint = await fingerprintLoad(options, source.descriptor, load);
   const isKnown = await hasLedger(connection);
   const known = isKnown ? await findEarlier({ options, source, connection, fingerprint }) : { earlier: undefined, count: 0 };
@@ -162,28 +171,46 @@ interface Parts {
 }
 
 function toRunPlan({ options, source, columns, sizes, table }: Parts, fields: readonly string[]): RunPlan {
-  const { format, columns: names, delimiter, quote, nullText, maxRowBytes } = options;
+  const { format, columns: names, delimiter, quote, nullText, maxRowBytes, compression, zip, vectorField } = options;
   return {
     schema: 1,
     sourceName: source.name,
     format: source.format,
     source: keepDescriptor(source.descriptor),
-    sourceOptions: { format: format ?? source.format, columns: names, delimiter, quote, nullText, maxRowBytes },
+    sourceOptions: {
+      format: format ?? source.format,
+      columns: names,
+      delimiter,
+      quote,
+      nullText,
+      maxRowBytes,
+      compression,
+      zip,
+      vectorField,
+    },
     fields,
     totalBytes: source.byteCount,
     table,
     embed: columns.embed,
+    moreEmbeds: columns.moreEmbeds,
     index: columns.index,
+    moreIndexes: columns.moreIndexes,
     cache: options.cache ?? {},
     lanes: sizes.lanes,
     shardBytes: sizes.shardBytes,
     maxBatchBytes: sizes.maxBatchBytes,
     maxBatchRows: sizes.maxBatchRows,
     maxRejects: options.maxRejects ?? defaultMaxRejects,
+    maxDeletes: options.maxDeletes,
     keeping: { keepsRows: options.rejectsWithoutRows !== true, maxBytes: maxRejectRawBytes },
     isOrdered: sizes.isOrdered,
     turns: sizes.turns,
-    decisions: [...table.decisions, ...sizes.decisions, ...columns.warnings.map((choice) => ({ what: 'warning', choice, why: '' }))],
+    decisions: [
+      ...(source.decisions ?? []),
+      ...table.decisions,
+      ...sizes.decisions,
+      ...columns.warnings.map((choice) => ({ what: 'warning', choice, why: '' })),
+    ],
     guarantee: describeGuarantee(source, options),
   };
 }
@@ -199,7 +226,8 @@ function describeGuarantee(source: Source, options: LoadOptions): string {
 
 function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): LoadPlan {
   const { options, source, columns, sizes, table, capabilities } = parts;
-  const shards = source.byteCount === undefined ? undefined : Math.max(1, Math.ceil(source.byteCount / sizes.shardBytes));
+  const shards =
+    source.wholeShards ?? (source.byteCount === undefined ? undefined : Math.max(1, Math.ceil(source.byteCount / sizes.shardBytes)));
   return {
     schema: 1,
     source: { name: source.name, format: source.format, bytes: source.byteCount, estimatedRows: sizes.estimatedRows, shards },
@@ -207,17 +235,14 @@ function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): L
     table,
     columns: columns.planned,
     ignoredFields: columns.ignoredFields,
-    embed:
-      options.embed === undefined || run.embed === undefined
-        ? undefined
-        : { ...options.embed, into: nameOf(run.embed.into, columns.columns), dimensions: run.embed.identity.dimensions },
+    ...describeEmbeds(options, run),
     index: forecastIndex(run.index, capabilities),
     lanes: sizes.lanes,
     shardBytes: sizes.shardBytes,
     maxBatchBytes: sizes.maxBatchBytes,
     maxBatchRows: sizes.maxBatchRows,
     isOrdered: sizes.isOrdered,
-    decisions: [...table.decisions, ...sizes.decisions],
+    decisions: [...(source.decisions ?? []), ...table.decisions, ...sizes.decisions, ...describeHold(options)],
     warnings: columns.warnings,
     problems: [...columns.problems, ...table.problems, ...(earlier?.what === 'refused' ? [earlier.why] : [])],
     earlier: earlier === undefined ? undefined : { load: earlier.load.load, state: earlier.load.state, what: earlier.what },
@@ -225,23 +250,8 @@ function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): L
   };
 }
 
-function nameOf(index: number, columns: readonly Column[]): string {
-  return columns[index]?.name ?? '';
-}
-
 function withProblem(columns: ColumnPlan, problem: string | undefined): ColumnPlan {
   return problem === undefined ? columns : { ...columns, problems: [...columns.problems, problem] };
-}
-
-/** Vectors of two embedders in one column can't be compared with each other. */
-async function findEmbedderProblem(connection: Connection, table: TablePlan, { embed, columns }: ColumnPlan): Promise<string | undefined> {
-  if (embed === undefined || table.isNew || table.mode === 'replace') return undefined;
-  const column = nameOf(embed.into, columns);
-  const stored = await readEmbedder(connection, table.table, column);
-  if (stored === undefined) return undefined;
-  const { identity } = JSON.parse(stored) as { readonly identity: typeof embed.identity };
-  if (JSON.stringify(identity) === JSON.stringify(embed.identity)) return undefined;
-  return `The column ${column} of ${table.table} holds vectors of ${identity.provider}/${identity.model} (${String(identity.dimensions)} dimensions); those of ${embed.identity.model} can't be compared with them. Use --into for another column, or mode replace.`;
 }
 
 /** @throws SLUICE_PLAN_REFUSED with all problems at once */

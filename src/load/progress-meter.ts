@@ -33,6 +33,7 @@ export type MeterEvent =
     }
   /** Bytes that a lane's batch holds now. */
   | { readonly kind: 'queued'; readonly lane: number; readonly bytes: number }
+  | { readonly kind: 'held'; readonly by: Progress['heldBy'] }
   | { readonly kind: 'indexed'; readonly done: number; readonly total: number; readonly index?: string };
 
 /** Where a load stands when its meter starts; counts and bytes of earlier sessions included. */
@@ -71,6 +72,7 @@ interface State {
   readonly causes: Map<string, RejectCause>;
   readonly queued: Map<number, number>;
   indexed: Progress['indexed'];
+  heldBy: Progress['heldBy'];
   /** The newest sums; they move into `history` when their bin is over. */
   latest: Sums;
   /** Oldest first. The first is older than the longest window, or the start. */
@@ -90,6 +92,7 @@ export function createProgressMeter(start: MeterStart): ProgressMeter {
     causes: new Map(),
     queued: new Map(),
     indexed: undefined,
+    heldBy: undefined,
     latest: { atMs: start.nowMs, rows: 0, bytes: 0, stageMs: emptyStages() },
     history: [],
     commitsAtMs: Array.from({ length: start.lanes + 1 }, () => start.nowMs),
@@ -110,6 +113,7 @@ function observe(state: State, event: MeterEvent, nowMs: number): void {
   if (event.kind === 'stage') state.latest.stageMs[event.stage] += Math.max(0, event.ms);
   else if (event.kind === 'committed') addCommit(state, event);
   else if (event.kind === 'queued') state.queued.set(event.lane, event.bytes);
+  else if (event.kind === 'held') state.heldBy = event.by;
   else if (event.kind === 'indexed') state.indexed = { done: event.done, total: event.total, index: event.index };
   else startPhase(state, event.phase);
 }
@@ -196,6 +200,7 @@ function describeProgress(state: State, nowMs: number): Progress {
     embedding: state.embedding,
     rejectsByCause: sortCauses(state.causes.values()),
     indexed: state.indexed,
+    ...(state.heldBy === undefined ? {} : { heldBy: state.heldBy }),
   };
 }
 

@@ -4,12 +4,14 @@ import { rejectCodes, type RejectClass } from '../rows/batch.ts';
 import type { Decision } from '../target/driver.ts';
 import { redactUrl } from '../target/registry.ts';
 import { writeNextCommand } from './command-text.ts';
-import type { Counts, LoadReport, RejectCause } from './options.ts';
+import { readHistogram } from './latency-histogram.ts';
+import type { Counts, LoadReport, RejectCause, SyncCounts } from './options.ts';
 import { readPeakRss } from './peak-memory.ts';
 import type { ShardsEnd } from './run-shards.ts';
 import { parseRunPlan, type RunPlan } from './run-plan.ts';
 import type { Session } from './session.ts';
 import { findPercentile, type Tally } from './tally.ts';
+import { readTimeline } from './timeline.ts';
 
 /** What a session ended with. */
 export interface Ending {
@@ -21,11 +23,13 @@ export interface Ending {
   readonly restored: readonly Decision[];
   /** The load as the ledger has it now. */
   readonly after: LedgerLoad;
+  readonly sync?: SyncCounts | undefined;
   readonly causes: readonly RejectCause[];
   /** Time and processor time until the last row was committed. */
   readonly loaded: { readonly ms: number; readonly cpu: NodeJS.CpuUsage };
   readonly elapsedMs: number;
   readonly cpu: NodeJS.CpuUsage;
+  readonly environment: LoadReport['environment'];
 }
 
 function isBalanced({ read, written, skipped, rejected }: Counts): boolean {
@@ -52,7 +56,14 @@ function sumCommits(tally: Tally): LoadReport['commits'] {
     p95Ms: findPercentile(tally.commitMs, 0.95),
     p99Ms: findPercentile(tally.commitMs, 0.99),
     maxMs: tally.maxCommitMs,
+    histogram: readHistogram(tally.latencies),
   };
+}
+
+/** Who stopped the session, where that was not its own process. */
+function describeStop({ stops }: Session): readonly Decision[] {
+  const by = stops.by();
+  return by === undefined ? [] : [{ what: 'stopped', choice: `by ${by}`, why: 'it was asked for through the ledger' }];
 }
 
 /** Makes the report of a session that ran. */
@@ -76,10 +87,13 @@ export function makeReport(ending: Ending): LoadReport {
       bytesPerSecond: tally.bytes / seconds,
     },
     embedding: describeEmbedding(session.run, after),
+    sync: ending.sync,
     rejectsByClass: sumByClass(causes),
     rejectsByCause: causes,
     stageMs: tally.stageMs,
     commits: sumCommits(tally),
+    timeline: readTimeline(tally.timeline),
+    environment: ending.environment,
     index: ending.index,
     lanes: session.run.lanes,
     peakRssBytes: readPeakRss(),
@@ -88,6 +102,7 @@ export function makeReport(ending: Ending): LoadReport {
     decisions: [
       ...session.run.decisions,
       ...ending.restored,
+      ...describeStop(session),
       ...tally.warnings.map((message) => ({ what: 'warning', choice: message, why: '' })),
     ],
     guarantee: session.run.guarantee,

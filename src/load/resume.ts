@@ -1,19 +1,20 @@
 /** Goes on with a load: resume takes up what is unfinished, retry loads refused rows again as a load of its own. */
-import { Readable } from 'node:stream';
 import { SluiceError } from '../errors.ts';
 import { adoptRejects } from '../ledger/statements.ts';
+import { isOver } from '../ledger/load-state.ts';
 import { findByFingerprint, readLoads, type LedgerLoad } from '../ledger/reading.ts';
-import { countRetryable, readRejects } from '../ledger/rejects.ts';
+import { countRetryable } from '../ledger/rejects.ts';
 import { findByExtension, formatNames } from '../source/formats.ts';
 import { openSource } from '../source/open.ts';
-import type { Sample, Source, SourceInput } from '../source/source.ts';
+import type { Sample, Source } from '../source/source.ts';
 import type { Connection, TablePlan } from '../target/driver.ts';
-import { connect } from '../target/registry.ts';
 import { runSession } from './load.ts';
 import { writeBatchResume, writeCommand } from './command-text.ts';
 import { fingerprintLoad } from './fingerprint.ts';
 import type { LoadReport, ResumeOptions } from './options.ts';
+import { checkHold } from './option-check.ts';
 import { nameLoad, refuseProblems } from './plan.ts';
+import { openRejects } from './reject-source.ts';
 import { reportNothingToDo } from './report.ts';
 import { keepDescriptor, parseRunPlan, type RunPlan } from './run-plan.ts';
 import { chooseRejected, openLedger } from './status.ts';
@@ -42,20 +43,35 @@ async function withConnection<Result>(options: ResumeOptions, work: (connection:
  * @throws SLUICE_LOAD_UNKNOWN, SLUICE_SOURCE_CHANGED, and what {@link load} throws
  */
 export async function resume(options: ResumeOptions): Promise<LoadReport> {
+  refuseUnfit(options);
   const found = await withConnection(options, (connection) => chooseLoad(connection, options.load));
   refuseBatch(found, options.in);
+  refuseUndone(found);
   if (found.state === 'done') return reportNothingToDo(found, options.in);
   const { parent } = found;
   const run = parseRunPlan(found.plan, found.load);
   // A retry of mended rows has their file as its source, and is opened like any other load.
   const isOfKept = parent !== undefined && run.source === undefined && options.from === undefined;
-  const input = isOfKept ? await openRejects(options.in, { parent, child: found.load, run }) : undefined;
+  const input = isOfKept ? await openRejects(options.in, { parent, child: found.load, run, options: keptOptions(run) }) : undefined;
   const session = await resumeSession(options, found, { input });
   try {
     return await runSession(session);
   } finally {
     await session.source.close();
   }
+}
+
+function refuseUnfit(options: ResumeOptions): void {
+  const problems = checkHold(options).filter((problem) => problem !== undefined);
+  if (problems.length > 0) throw new SluiceError('SLUICE_USAGE', problems.join(' '), { problems });
+}
+
+/** Its rows were taken out again, its shards are what they were. @throws SLUICE_USAGE */
+function refuseUndone({ load, source, state }: LedgerLoad): void {
+  if (state !== 'undone') return;
+  throw new SluiceError('SLUICE_USAGE', `Load ${load} was undone: its rows were taken out again.`, {
+    hint: `Load ${source} again: it counts as new.`,
+  });
 }
 
 /** Statements are no rows: a batch goes on by its own command, and what failed in it is mended and run as another batch. @throws SLUICE_USAGE */
@@ -81,7 +97,7 @@ export async function retry(options: RetryOptions): Promise<LoadReport> {
     const children = (await readLoads(connection, found.table)).filter((load) => load.parent !== undefined);
     return { parent: found, retries: children, retryable: await countRetryable(connection, found.load) };
   });
-  const unfinished = retries.findLast((load) => load.parent === parent.load && load.state !== 'done');
+  const unfinished = retries.findLast((load) => load.parent === parent.load && !isOver(load.state));
   if (unfinished !== undefined) return resume({ ...options, load: unfinished.load });
   // Mended rows may come in several files, so a file is loaded even when another one has taken over the refused rows.
   if (options.from !== undefined) return retryMended({ ...options, from: options.from }, parent, retries);
@@ -104,7 +120,7 @@ async function retryKept(options: RetryOptions, parent: LedgerLoad): Promise<Loa
   const stored = parseRunPlan(parent.plan, parent.load);
   const child = nameLoad();
   const run = { ...stored, sourceOptions: childOptions(stored), decisions: [] };
-  const source = await openRejects(options.in, { parent: parent.load, child, run });
+  const source = await openRejects(options.in, { parent: parent.load, child, run, options: keptOptions(run) });
   return runRetry({ options, parent, child, source, run });
 }
 
@@ -146,12 +162,12 @@ async function sampleMended(source: Source, { table }: RunPlan, parent: LedgerLo
 /** A mended file may have a format of its own, told by its name; how the load's format was read says nothing about it then. */
 function mendedOptions(from: string, { format, sourceOptions }: RunPlan): RunPlan['sourceOptions'] {
   const named = findByExtension(from) ?? readKeptFormat(format);
-  return named === format ? sourceOptions : { format: named, maxRowBytes: sourceOptions.maxRowBytes };
+  return named === format ? withoutFiles(sourceOptions) : { format: named, maxRowBytes: sourceOptions.maxRowBytes };
 }
 
-/** Rows of a source without a text of its own, objects and databases, are kept as JSON. */
+/** Rows of a source without lines of its own, objects, databases, elements of an array, are kept as JSON, a line each. */
 function readKeptFormat(format: string): string {
-  return formatNames.includes(format) ? format : 'jsonl';
+  return format !== 'json' && formatNames.includes(format) ? format : 'jsonl';
 }
 
 interface Retry {
@@ -207,7 +223,8 @@ async function planRetry(
   { parent, child, stored }: { readonly parent: LedgerLoad; readonly child: string; readonly stored: RunPlan },
 ): Promise<{ readonly table: TablePlan; readonly earlierCount: number }> {
   const { columns, key } = stored.table;
-  const mode = stored.table.mode === 'replace' ? 'insert' : stored.table.mode;
+  // Refused rows alone are no source to mirror: everything else would vanish.
+  const mode = stored.table.mode === 'replace' ? 'insert' : stored.table.mode === 'sync' ? 'upsert' : stored.table.mode;
   // Insert needs no key; one that was named for the first load may have been what was dropped.
   const table = await connection.planTable({
     load: child,
@@ -223,36 +240,15 @@ async function planRetry(
 
 /** The kept rows have no header line of their own, so their fields are named. */
 function childOptions(run: RunPlan): RunPlan['sourceOptions'] {
-  return run.format === 'jsonl'
-    ? { ...run.sourceOptions, format: 'jsonl' }
-    : { ...run.sourceOptions, columns: run.sourceOptions.columns ?? run.fields };
+  const options = withoutFiles(run.sourceOptions);
+  return readKeptFormat(run.format) === 'jsonl' ? { ...options, format: 'jsonl' } : { ...options, columns: options.columns ?? run.fields };
 }
 
-interface RejectSource {
-  readonly parent: string;
-  /** The load that adopted them: what it adopted stays the same, however often it is read again. */
-  readonly child: string;
-  readonly run: RunPlan;
+function keptOptions(run: RunPlan): RunPlan['sourceOptions'] {
+  return { ...withoutFiles(run.sourceOptions), format: readKeptFormat(run.format) };
 }
 
-/**
- * The kept rows of refused rows as a source, in the order of the input. They are handed over as bytes, which are not looked at before they are read:
- * when the source is opened for a new retry, that retry has not adopted its rows yet.
- */
-async function openRejects(target: string, request: RejectSource): Promise<Source> {
-  const { run, parent } = request;
-  const input: SourceInput = Readable.from(streamRejects(target, request), { objectMode: false });
-  const source = await openSource(input, { ...run.sourceOptions, format: readKeptFormat(run.format) });
-  return { ...source, name: `refused rows of ${parent}` };
-}
-
-async function* streamRejects(target: string, { parent, child }: RejectSource): AsyncGenerator<string> {
-  const connection = await connect(target, { isReadOnly: true });
-  try {
-    for await (const reject of readRejects(connection, parent, child)) {
-      if (reject.raw !== null && !reject.isCut) yield `${reject.raw}\n`;
-    }
-  } finally {
-    await connection.close();
-  }
+/** Kept rows hold the vectors that stood beside them, and are not compressed. */
+function withoutFiles({ compression: _compression, zip: _zip, ...options }: RunPlan['sourceOptions']): RunPlan['sourceOptions'] {
+  return options;
 }

@@ -35,7 +35,11 @@ export interface RunPlan {
   readonly totalBytes: number | undefined;
   readonly table: TablePlan;
   readonly embed: EmbedPlan | undefined;
+  /** Further columns of texts; a plan of an older sluice has none. */
+  readonly moreEmbeds?: readonly EmbedPlan[] | undefined;
   readonly index: IndexPlan | undefined;
+  /** Of further vector columns. */
+  readonly moreIndexes?: readonly IndexPlan[] | undefined;
   readonly cache: CacheOptions | false;
   readonly lanes: number;
   readonly shardBytes: number;
@@ -43,6 +47,8 @@ export interface RunPlan {
   readonly maxBatchRows: number;
   /** A number, or a share such as `1%`. */
   readonly maxRejects: number | `${number}%`;
+  /** Mode sync: a number, or a share of the table's rows; see FinishOptions. */
+  readonly maxDeletes?: number | `${number}%` | undefined;
   readonly keeping: RejectKeeping;
   /** Commits follow the order of the input. */
   readonly isOrdered: boolean;
@@ -51,6 +57,16 @@ export interface RunPlan {
   readonly guarantee: string;
   /** Of a retry of mended rows: the fingerprint of their file, which is not loaded twice. */
   readonly mended?: string | undefined;
+}
+
+/** All embeddings of a load, in the order of their columns. */
+export function listEmbeds({ embed, moreEmbeds }: Pick<RunPlan, 'embed' | 'moreEmbeds'>): readonly EmbedPlan[] {
+  return embed === undefined ? [] : [embed, ...(moreEmbeds ?? [])];
+}
+
+/** All vector indexes of a load. */
+export function listIndexPlans({ index, moreIndexes }: Pick<RunPlan, 'index' | 'moreIndexes'>): readonly IndexPlan[] {
+  return index === undefined ? [] : [index, ...(moreIndexes ?? [])];
 }
 
 /** A source's descriptor as the ledger may keep it: what one session's readers share, a password perhaps, is not for others. */

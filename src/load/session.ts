@@ -1,17 +1,22 @@
 /** One session of a load: a new load is entered in the ledger, an unfinished one is taken up again. From here on the ledger alone says what is done. */
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { insertLoad, insertShard, recordVector, reopenLoad } from '../ledger/statements.ts';
-import { findLoad, readLoads, readShards, type LedgerLoad } from '../ledger/reading.ts';
+import { clearControl } from '../ledger/controls.ts';
+import { isOver } from '../ledger/load-state.ts';
+import { findLoad, hasLedger, readLoads, type LedgerLoad } from '../ledger/reading.ts';
 import { readRejectCauses } from '../ledger/rejects.ts';
 import { openSource, reopenSource } from '../source/open.ts';
-import type { Shard, Source } from '../source/source.ts';
+import type { Source } from '../source/source.ts';
 import type { Connection, Statement } from '../target/driver.ts';
 import { connect } from '../target/registry.ts';
-import type { LoadOptions, Progress, RejectCause, ResumeOptions } from './options.ts';
+import type { LoadOptions, Progress, RateLimit, RejectCause, ResumeOptions } from './options.ts';
 import { nameOwner } from './owner.ts';
 import type { ThreadStock } from './lane-threads.ts';
 import type { Kept, Prepared } from './plan.ts';
-import { parseRunPlan, type RunPlan } from './run-plan.ts';
+import { listEmbeds, listIndexPlans, parseRunPlan, type RunPlan } from './run-plan.ts';
+import { checkUnchanged } from './source-change.ts';
+import { findSuccessor, refuseReplaced, replaceOlderSyncs } from './sync.ts';
+import { openStops, type SessionStops } from './session-stops.ts';
 
 /** Tables up to this many rows have their keys digested before a load, so that they can be verified as a whole afterwards. */
 const maxBaseRows = 1_000_000;
@@ -33,11 +38,15 @@ export interface Session {
   readonly causesBefore: readonly RejectCause[];
   readonly lockTimeoutMs: number | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
-  readonly signal: AbortSignal | undefined;
+  /** Aborted when the session is to stop, for whatever reason. */
+  readonly signal: AbortSignal;
+  readonly stops: SessionStops;
+  readonly limit: number | undefined;
+  readonly rate: RateLimit | undefined;
   readonly startedAt: string;
 }
 
-type SessionOptions = Pick<LoadOptions, 'lockTimeoutMs' | 'onProgress' | 'signal'>;
+type SessionOptions = Pick<LoadOptions, 'lockTimeoutMs' | 'onProgress' | 'signal' | 'limit' | 'maxDurationMs' | 'rate'>;
 
 function connectOptions(options: SessionOptions): { readonly lockTimeoutMs?: number } {
   return options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs };
@@ -77,6 +86,7 @@ async function listRecords(prepared: Entry, { options, connection, retried }: En
   const { run, source, load } = prepared;
   const base = await readBase(run, connection);
   const records = [
+    ...(run.table.mode === 'sync' ? replaceOlderSyncs(run.table.table, load, options.label) : []),
     insertLoad({
       load,
       label: options.label,
@@ -96,18 +106,20 @@ async function listRecords(prepared: Entry, { options, connection, retried }: En
   return [...records, ...listVectors(run), ...(retried?.records ?? [])];
 }
 
-function listVectors({ table, embed, index }: RunPlan): readonly Statement[] {
+function listVectors(run: RunPlan): readonly Statement[] {
+  const { table } = run;
   return table.columns.flatMap((column, at) => {
     if (column.type !== 'vector') return [];
-    const isEmbedded = embed !== undefined && embed.into === at;
+    const embed = listEmbeds(run).find(({ into }) => into === at);
+    const index = listIndexPlans(run).find((each) => each.column === column.name);
     return [
       recordVector({
         table: table.table,
         column: column.name,
         dimensions: column.dimensions ?? 0,
         metric: index?.metric ?? 'cosine',
-        embedder: isEmbedded ? JSON.stringify({ spec: embed.spec, identity: embed.identity }) : undefined,
-        textColumn: isEmbedded ? table.columns[embed.from]?.name : undefined,
+        embedder: embed === undefined ? undefined : JSON.stringify({ spec: embed.spec, identity: embed.identity }),
+        textColumn: embed === undefined ? undefined : table.columns[embed.from]?.name,
       }),
     ];
   });
@@ -121,12 +133,21 @@ async function readBase(
   const empty = { rows: 0, digest: '0'.repeat(16) };
   if (table.settings['countsRows'] === false) return { rows: undefined, digest: undefined };
   if (table.isNew || table.mode === 'replace') return empty;
+  // What a table held before its second load is what the loads before account for; to read all of it would be a third of a sync.
+  if (table.mode === 'sync' && (await hasHistory(connection, table.table))) return { rows: undefined, digest: undefined };
   const rows = await connection.countRows(table.table);
   if (rows === 0) return empty;
   const isTracked = table.settings['tracksKeys'] === true;
   return isTracked && rows <= maxBaseRows
     ? { rows, digest: (await connection.digestKeys(table.table, table.key)).digest }
     : { rows, digest: undefined };
+}
+
+/** Whether the ledger knows what the table held before an earlier load, and what it became since. */
+async function hasHistory(connection: Connection, table: string): Promise<boolean> {
+  if (!(await hasLedger(connection))) return false;
+  const loads = await readLoads(connection, table);
+  return loads.some((load) => load.baseRows !== undefined && load.state !== 'undone' && (load.mode !== 'replace' || load.state === 'done'));
 }
 
 interface Opening {
@@ -142,6 +163,7 @@ interface Opening {
 async function openSession({ connection, threads, load, target, run, source, options }: Opening): Promise<Session> {
   const before = await findLoad(connection, load);
   if (before === undefined) throw new SluiceError('SLUICE_INTERNAL', `Load ${load} is not in the ledger after it was entered.`);
+  const stops = openStops(options);
   return {
     load,
     label: before.label,
@@ -155,7 +177,10 @@ async function openSession({ connection, threads, load, target, run, source, opt
     causesBefore: await readRejectCauses(connection, load),
     lockTimeoutMs: options.lockTimeoutMs,
     onProgress: options.onProgress,
-    signal: options.signal,
+    signal: stops.signal,
+    stops,
+    limit: options.limit,
+    rate: options.rate,
     startedAt: new Date().toISOString(),
   };
 }
@@ -166,7 +191,11 @@ async function openSession({ connection, threads, load, target, run, source, opt
  */
 export async function chooseLoad(connection: Connection, name: string | undefined): Promise<LedgerLoad> {
   const loads = await readLoads(connection);
-  const found = name === undefined ? (loads.findLast((load) => load.state !== 'done') ?? loads.at(-1)) : await findLoad(connection, name);
+  const found =
+    name === undefined
+      ? (loads.findLast((load) => !isOver(load.state) && findSuccessor(loads, load) === undefined) ??
+        loads.findLast(({ mode }) => mode !== 'delete'))
+      : await findLoad(connection, name);
   if (found !== undefined) return found;
   const known = loads.map((load) => load.label ?? load.load).slice(-5);
   throw new SluiceError(
@@ -190,10 +219,12 @@ export async function resumeSession(options: ResumeOptions, found: LedgerLoad, o
   const { input, kept } = opened;
   const connection = kept?.takeConnection() ?? (await connect(options.in, connectOptions(options)));
   try {
+    await refuseReplaced(connection, found);
     const stored = parseRunPlan(found.plan, found.load);
     const run: RunPlan = {
       ...stored,
       ...(options.maxRejects === undefined ? {} : { maxRejects: options.maxRejects }),
+      ...(options.maxDeletes === undefined ? {} : { maxDeletes: options.maxDeletes }),
       ...(options.cache === undefined ? {} : { cache: options.cache }),
       lanes: stored.source === undefined ? 1 : (options.lanes ?? stored.lanes),
     };
@@ -201,7 +232,7 @@ export async function resumeSession(options: ResumeOptions, found: LedgerLoad, o
     checkKind(source, stored, found);
     await checkUnchanged(connection, source, found);
     // The table was made together with the load's entry. Made again, a table that was replaced already, or dropped by somebody, would be an empty one.
-    await connection.prepare(found.load, { ...run.table, ddl: [] }, [reopenLoad(found.load)]);
+    await connection.prepare(found.load, { ...run.table, ddl: [] }, [reopenLoad(found.load), clearControl(found.load)]);
     return await openSession({ connection, threads: kept?.threads, load: found.load, target: options.in, run, source, options });
   } catch (error) {
     await connection.close();
@@ -226,35 +257,5 @@ function checkKind(source: Source, stored: RunPlan, found: LedgerLoad): void {
   const what = stored.source === undefined ? 'a stream, and a file is given now' : 'a file, and a stream is given now';
   throw new SluiceError('SLUICE_SOURCE_CHANGED', `Load ${found.load} began with ${what} (${source.name}).`, {
     hint: `Resume it with what it began with (${found.source}), or load the new one under another label.`,
-  });
-}
-
-/** The shards that were planned must still have their first and last bytes; the first that does not is named. */
-async function checkUnchanged(connection: Connection, source: Source, found: LedgerLoad): Promise<void> {
-  if (!source.isSeekable) return;
-  const shards: Shard[] = (await readShards(connection, found.load)).map((shard) => shard.shard);
-  // The size of a database is an estimate; what of it may not change, its shards say themselves.
-  const isMeasured = source.descriptor?.identity === undefined;
-  if (isMeasured && found.totalBytes !== undefined && source.byteCount !== undefined && source.byteCount !== found.totalBytes) {
-    throw changed(source, found, `it has ${String(source.byteCount)} bytes, and had ${String(found.totalBytes)}`);
-  }
-  const different = await source.changed(shards);
-  const first = different[0];
-  if (first === undefined) return;
-  throw changed(
-    source,
-    found,
-    `${nameShard(source, first)} differs${different.length > 1 ? `, and ${String(different.length - 1)} more` : ''}`,
-  );
-}
-
-function nameShard(source: Source, { end, ordinal, start }: Shard): string {
-  const name = `shard ${String(ordinal)}`;
-  return source.descriptor?.identity === undefined ? `${name} (bytes ${String(start)} to ${String(end ?? 'the end')})` : name;
-}
-
-function changed(source: Source, found: LedgerLoad, what: string): SluiceError {
-  return new SluiceError('SLUICE_SOURCE_CHANGED', `${source.name} has changed since load ${found.load} began: ${what}.`, {
-    hint: 'Put the file back as it was and resume, or load the new one as a load of its own with --again.',
   });
 }

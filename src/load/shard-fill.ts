@@ -3,9 +3,16 @@ import { SluiceError } from '../errors.ts';
 import type { EmbedRefusal } from '../embed/embedder.ts';
 import type { Batch, Reject } from '../rows/batch.ts';
 import { dropRows, withVectors } from '../rows/batch-edit.ts';
+import { keepRows, pickColumns } from '../rows/batch-keys.ts';
 import type { Scalar } from '../rows/schema.ts';
 import type { Records } from '../source/source.ts';
+import { listLaneEmbeds, type LaneEmbed } from './lane.ts';
+import { mirroredVectorShare } from './lane-size.ts';
 import type { Event } from './protocol.ts';
+import { spareUnfit } from './lane-sync.ts';
+import { stampOrigin } from './row-origin.ts';
+import { compareCut } from './shard-compare.ts';
+import { isHeld, takeRecords, waitForResume } from './shard-hold.ts';
 import { emptyHand, isCancellation, readStop, timeStage, type Cut, type Run } from './shard-run.ts';
 
 /** What a reject takes beside its texts: an object of eight fields and its share of an array, as V8 lays them out (8 × 8 + header), rounded up. */
@@ -16,10 +23,14 @@ export async function readStretch(run: Run): Promise<Event> {
   const { lane } = run;
   await lane.breathe?.();
   if (lane.stopping.aborted) return endEarly(run);
+  const held = isHeld(run);
+  if (held !== undefined) return holdShard(run, held);
   const next = await pullRecords(run);
   if (next === 'stopped') return endEarly(run);
   if (next === 'end') return cutBatch(run, true);
-  const refusedCount = addRecords(run, next);
+  const taken = await takeRecords(run, next);
+  if (taken === undefined) return endEarly(run);
+  const refusedCount = addRecords(run, taken);
   if (isFull(run)) return cutFull(run);
   return refusedCount > 0 ? 'refused' : 'read';
 }
@@ -50,11 +61,19 @@ function addRecords(run: Run, records: Records): number {
   const unfit = lane.builder.add(records);
   lane.observe({ kind: 'stage', stage: 'check', ms: lane.clock.now() - startedMs });
   for (const reject of records.rejects) holdReject(run, reject);
-  for (const reject of unfit) holdReject(run, reject);
+  for (const reject of holdSpared(run, records, unfit)) holdReject(run, reject);
   hand.readCount += readCount;
   hand.byteCount += records.byteCount;
   hand.end = records.end;
   return records.rejects.length + unfit.length;
+}
+
+/** In mode sync a row that does not fit spares the row of its key. */
+function holdSpared({ hand, lane: { sync } }: Run, records: Records, unfit: readonly Reject[]): readonly Reject[] {
+  if (sync === undefined || unfit.length === 0) return unfit;
+  const { spared, rejects } = spareUnfit(sync, records, unfit);
+  if (spared.rowCount > 0) hand.spared.push(spared);
+  return rejects;
 }
 
 function holdReject({ hand }: Run, reject: Reject): void {
@@ -67,12 +86,15 @@ function isFull({ hand, lane }: Run): boolean {
   const { builder, limits } = lane;
   const rowCount = builder.rowCount + hand.rejects.length;
   const bytes = builder.byteCount + hand.rejectBytes + builder.rowCount * embeddedRowBytes(lane);
+  if (lane.flow?.isEnough(hand.readCount, hand.byteCount) === true) return true;
   return rowCount >= limits.maxBatchRows || bytes >= limits.maxBatchBytes || hand.rejectBytes >= limits.maxRejectBytes;
 }
 
-function embeddedRowBytes({ columns, embed }: Run['lane']): number {
-  if (embed === undefined) return 0;
-  return 4 * (columns[embed.into]?.dimensions ?? embed.stage.identity.dimensions);
+function embeddedRowBytes(lane: Run['lane']): number {
+  const { columns, sync } = lane;
+  const widths = listLaneEmbeds(lane).map(({ into, stage }) => columns[into]?.dimensions ?? stage.identity.dimensions);
+  const bytes = 4 * widths.reduce((sum, width) => sum + width, 0);
+  return sync === undefined ? bytes : bytes * mirroredVectorShare;
 }
 
 /**
@@ -84,6 +106,14 @@ async function cutFull(run: Run): Promise<Event> {
   const next = await pullRecords(run);
   if (typeof next !== 'string') run.pending = next;
   return cutBatch(run, next === 'end');
+}
+
+/** What is in hand is committed; then the lane waits for the end of the pause, or has read all that it may. */
+async function holdShard(run: Run, held: 'paused' | 'limit'): Promise<Event> {
+  if (held === 'limit') return run.hand.readCount > 0 ? cutFull(run) : 'limit_reached';
+  if (run.hand.readCount > 0) return cutBatch(run, false);
+  await waitForResume(run.lane);
+  return 'read';
 }
 
 /** A stop: rows in hand are still committed; the lane begins nothing new. */
@@ -102,29 +132,50 @@ function cutBatch(run: Run, isLast: boolean): Event {
   const embedded = { texts: 0, distinct: 0, cached: 0, embedded: 0 };
   const { epoch, load, shard } = claim;
   const mark = { load, shard: shard.ordinal, epoch, from: run.position, to, isLast, readCount, byteCount, embedded };
-  run.cut = { batch, rejects: sortByRow(hand.rejects), mark };
+  const stamped = lane.origin === undefined ? batch : stampOrigin(batch, lane.origin, claim);
+  run.cut = { batch: stamped, rejects: sortByRow(hand.rejects), mark, ...(hand.spared.length === 0 ? {} : { spared: hand.spared }) };
   run.hand = emptyHand(to);
   return isLast ? 'read_end' : 'batch_full';
 }
 
-/** Fills the vectors of the batch in hand; a row whose text can't be embedded becomes a reject and its neighbours stay. */
+/** Compares the batch in hand with the target where the load mirrors its source, then embeds what is left of it. */
 export async function embedBatch(run: Run): Promise<Event> {
-  const { cut, lane } = run;
-  const { embed } = lane;
-  if (cut === undefined) throw new SluiceError('SLUICE_INTERNAL', 'There is no batch to embed.');
-  if (embed === undefined || cut.batch.rowCount === 0) return 'embedded';
-  const texts = readTexts(cut.batch, embed.from);
+  return (await compareCut(run)) ?? embedCut(run);
+}
+
+/** Fills the vectors of the batch in hand, column by column; a row whose text can't be embedded becomes a reject and its neighbours stay. */
+async function embedCut(run: Run): Promise<Event> {
+  const { lane } = run;
+  let refusedCount = 0;
   try {
-    const answer = await timeStage(lane, 'embed', () => embed.stage.embed(texts, lane.aborting));
-    const batch = withVectors(cut.batch, embed.into, answer);
-    const { texts: textCount, distinct, cached, embedded } = answer.counts;
-    const mark = { ...cut.mark, embedded: { texts: textCount, distinct, cached, embedded } };
-    run.cut = dropRefused({ ...cut, batch, mark }, answer.refusals, cut.batch.columns[embed.from]?.name);
-    return answer.refusals.length > 0 ? 'refused' : 'embedded';
+    for (const embed of listLaneEmbeds(lane)) refusedCount += await embedColumn(run, embed);
+    return refusedCount > 0 ? 'refused' : 'embedded';
   } catch (error) {
     if (isCancellation(error, lane.aborting)) return readStop(lane);
     throw error;
   }
+}
+
+/** How many rows were refused. */
+async function embedColumn(run: Run, { from, into, stage }: LaneEmbed): Promise<number> {
+  const { cut, lane } = run;
+  if (cut === undefined) throw new SluiceError('SLUICE_INTERNAL', 'There is no batch to embed.');
+  if (cut.batch.rowCount === 0) return 0;
+  const texts = readTexts(cut.batch, from);
+  const answer = await timeStage(lane, 'embed', () => stage.embed(texts, lane.aborting));
+  const batch = withVectors(cut.batch, into, answer);
+  const mark = { ...cut.mark, embedded: addCounts(cut.mark.embedded, answer.counts) };
+  run.cut = dropRefused(spareRefused({ ...cut, batch, mark }, answer.refusals, lane), answer.refusals, cut.batch.columns[from]?.name);
+  return answer.refusals.length;
+}
+
+function addCounts(left: Cut['mark']['embedded'], right: Cut['mark']['embedded']): Cut['mark']['embedded'] {
+  return {
+    texts: left.texts + right.texts,
+    distinct: left.distinct + right.distinct,
+    cached: left.cached + right.cached,
+    embedded: left.embedded + right.embedded,
+  };
 }
 
 function readTexts(batch: Batch, column: number): (string | null)[] {
@@ -135,6 +186,13 @@ function readTexts(batch: Batch, column: number): (string | null)[] {
 
 function readText(value: Scalar): string | null {
   return value === null || typeof value === 'string' ? value : String(value);
+}
+
+function spareRefused(cut: Cut, refusals: readonly EmbedRefusal[], { sync }: Run['lane']): Cut {
+  if (sync === undefined || refusals.length === 0) return cut;
+  const rows = new Set(refusals.map((refusal) => refusal.index));
+  const keys = keepRows(pickColumns(cut.batch, sync.key), (row) => rows.has(row));
+  return { ...cut, spared: [...(cut.spared ?? []), keys] };
 }
 
 function dropRefused(cut: Cut, refusals: readonly EmbedRefusal[], column: string | undefined): Cut {

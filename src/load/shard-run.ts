@@ -1,6 +1,6 @@
 /** What one run of a shard holds: its place in the source and at most one batch, which is never changed once it was sent. */
 import { isSluiceError } from '../errors.ts';
-import type { Position, Reject } from '../rows/batch.ts';
+import type { Batch, Position, Reject } from '../rows/batch.ts';
 import type { Records } from '../source/source.ts';
 import type { Claim, CommitUnit, Mark } from '../target/driver.ts';
 import type { Lane } from './lane.ts';
@@ -10,6 +10,8 @@ import type { Event, State } from './protocol.ts';
 /** Rows that were read and are in no batch yet: what stands beside the builder. */
 export interface Hand {
   readonly rejects: Reject[];
+  /** Mode sync: keys of rejects. */
+  readonly spared: Batch[];
   rejectBytes: number;
   readCount: number;
   byteCount: number;
@@ -68,12 +70,13 @@ export async function closeRun(run: Run, state: State): Promise<void> {
 
 /** A hand without rows, at `position`. */
 export function emptyHand(position: Position): Hand {
-  return { rejects: [], rejectBytes: 0, readCount: 0, byteCount: 0, end: position };
+  return { rejects: [], spared: [], rejectBytes: 0, readCount: 0, byteCount: 0, end: position };
 }
 
 /** The batch in hand is in the ledger: the run goes on behind it, and the turn is free for others unless the shard is done. */
 export function advanceRun(run: Run, mark: Mark): void {
   run.position = mark.to;
+  run.lane.flow?.spend(mark.readCount);
   if (run.cut !== undefined) run.lane.builder.reuse(run.cut.batch);
   run.cut = undefined;
   run.losses = 0;

@@ -3,6 +3,7 @@ import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Outcome } from '../target/driver.ts';
 import { readLanded } from '../target/link.ts';
 import type { Event } from './protocol.ts';
+import { fitLimit } from './shard-hold.ts';
 import { advanceRun, isCancellation, readStop, timeStage, type Cut, type Run } from './shard-run.ts';
 
 /**
@@ -18,7 +19,10 @@ export async function takeTurn(run: Run): Promise<Event> {
   const { lane } = run;
   await readyBatch(run);
   const answer = await timeStage(lane, 'wait', () => lane.turn.take(lane.aborting));
-  return answer === 'taken' ? 'turn_given' : 'turn_closed';
+  if (answer !== 'taken') return 'turn_closed';
+  // With the turn nobody else takes what is left of a limit. Without anything left the turn goes back as `left`: no shard behind this one may commit either.
+  run.cut = fitLimit(run, readCut(run));
+  return run.cut === undefined ? 'turn_closed' : 'turn_given';
 }
 
 /** A connection that can't be opened is the commit's to tell of: it asks for it again. */
@@ -71,6 +75,12 @@ function readBreak(run: Run, error: unknown): Event {
   if (landed === 'no') return 'link_cut';
   run.mayHaveTwin = true;
   return 'link_doubtful';
+}
+
+/** Counts a broken link under a question, which can be asked again whatever became of it; everything else is thrown on. */
+export function meetLoss(run: Run, error: unknown): void {
+  if (readLanded(error) === undefined || !mayTryAgain(run)) throw error;
+  run.lane.observe({ kind: 'link', landed: 'no', losses: run.losses });
 }
 
 function mayTryAgain(run: Run): boolean {

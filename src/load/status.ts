@@ -1,6 +1,7 @@
 /** Reads what the ledger says of loads and their refused rows. Reads only. */
 import { SluiceError } from '../errors.ts';
 import { hasLedger, readLoads, readShards, type LedgerLoad } from '../ledger/reading.ts';
+import { readControls, type ControlCommand } from '../ledger/controls.ts';
 import { readRejectCauses, readRejects } from '../ledger/rejects.ts';
 import type { Connection } from '../target/driver.ts';
 import { connect, redactUrl } from '../target/registry.ts';
@@ -42,14 +43,14 @@ export async function status(options: LedgerOptions): Promise<readonly LoadStatu
     const loads = options.load === undefined ? await readLoads(connection) : [await chooseLoad(connection, options.load)];
     const found: LoadStatus[] = [];
     for (const load of loads) found.push(toStatus(load, redactUrl(options.in), await isAlive(connection, load)));
-    return found;
+    return found.some(({ state }) => state === 'running') ? markPaused(found, await readControls(connection)) : found;
   } finally {
     await connection.close();
   }
 }
 
 /** What a user sees of a load. `running` is said as `interrupted` when no living owner holds it; `next` is the command that goes on. */
-function toStatus(load: LedgerLoad, target: string, isOwned: boolean): LoadStatus {
+export function toStatus(load: LedgerLoad, target: string, isOwned: boolean): LoadStatus {
   const state = load.state === 'running' && !isOwned ? 'interrupted' : load.state;
   return {
     load: load.load,
@@ -69,7 +70,12 @@ function toStatus(load: LedgerLoad, target: string, isOwned: boolean): LoadStatu
   };
 }
 
-async function isAlive(connection: Connection, load: LedgerLoad): Promise<boolean> {
+/** Running loads that were told to pause. */
+export function markPaused(loads: readonly LoadStatus[], controls: ReadonlyMap<string, ControlCommand>): readonly LoadStatus[] {
+  return loads.map((load) => (load.state === 'running' && controls.get(load.load) === 'pause' ? { ...load, state: 'paused' } : load));
+}
+
+export async function isAlive(connection: Connection, load: LedgerLoad): Promise<boolean> {
   if (load.state !== 'running') return false;
   const shards = await readShards(connection, load.load, { isOpen: true });
   return shards.some((shard) => shard.owner !== undefined && isOwnerAlive(shard.owner, shard.updatedAt, Date.now()));

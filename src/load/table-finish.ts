@@ -8,6 +8,7 @@ import type { ProgressMeter } from './progress-meter.ts';
 import { isOverRejectLimit } from './reject-limit.ts';
 import type { ShardsEnd } from './run-shards.ts';
 import type { Session } from './session.ts';
+import { findKeptReason } from './sync.ts';
 
 export interface TableEnd {
   readonly end: ShardsEnd;
@@ -32,6 +33,8 @@ async function finish(session: Session, meter: ProgressMeter, end: ShardsEnd): P
   const { read, rejected } = await readCounts(session);
   return connection.finish(load, run.table, {
     isComplete: end === 'done',
+    maxDeletes: run.maxDeletes,
+    keepsVanished: end === 'done' ? await findKeptReason(connection, load, run.table) : undefined,
     keeping: run.keeping,
     signal: end === 'done' ? signal : undefined,
     onProgress: ({ index, done, total }) => meter.observe({ kind: 'indexed', index, done, total }, performance.now()),

@@ -1,6 +1,8 @@
 /** Adds up what the lanes of a session tell. Its size does not grow with rows. */
 import type { EmbeddingCounts, StageName } from './options.ts';
 import type { CommittedNews } from './lane-news.ts';
+import { countLatency, createHistogram } from './latency-histogram.ts';
+import { addToTimeline, createTimeline, type TimelineGathering } from './timeline.ts';
 
 /** Commit times kept one by one; beyond, every second one is dropped, so percentiles stay those of the whole session. */
 const maxSamples = 8192;
@@ -18,10 +20,13 @@ export interface Tally {
   /** Every how many commits one is kept. */
   commitStride: number;
   maxCommitMs: number;
+  readonly latencies: number[];
+  readonly timeline: TimelineGathering;
   readonly warnings: string[];
 }
 
-export function createTally(): Tally {
+/** `startedMs` and the times of news are of one clock. */
+export function createTally(startedMs: number): Tally {
   return {
     read: 0,
     written: 0,
@@ -34,11 +39,13 @@ export function createTally(): Tally {
     commitMs: [],
     commitStride: 1,
     maxCommitMs: 0,
+    latencies: createHistogram(),
+    timeline: createTimeline(startedMs),
     warnings: [],
   };
 }
 
-export function addNews(tally: Tally, news: CommittedNews): void {
+export function addNews(tally: Tally, news: CommittedNews, nowMs: number): void {
   tally.read += news.counts.read;
   tally.written += news.counts.written;
   tally.skipped += news.counts.skipped;
@@ -47,6 +54,8 @@ export function addNews(tally: Tally, news: CommittedNews): void {
   for (const stage of Object.keys(tally.stageMs) as StageName[]) tally.stageMs[stage] += news.stageMs[stage];
   for (const name of Object.keys(tally.embedding) as (keyof EmbeddingCounts)[]) tally.embedding[name] += news.embedding[name];
   addCommit(tally, news.commitMs);
+  countLatency(tally.latencies, news.commitMs);
+  addToTimeline(tally.timeline, news, nowMs);
 }
 
 function addCommit(tally: Tally, ms: number): void {

@@ -4,7 +4,7 @@ import type { Batch, ColumnValues, Places, Reject } from './batch.ts';
 import type { ScalarFill } from './fill.ts';
 import { setNull, slotBytes } from './fill.ts';
 import type { PlaceList } from './place-list.ts';
-import { fillFromColumn, fillVectorsFromColumn, openColumnField } from './column-fill.ts';
+import { fillFromColumn, fillVectorsFromColumn, openColumnField, type ColumnField } from './column-fill.ts';
 import { appendPlaces, createPlaceList, takePlaces } from './place-list.ts';
 import type { ScalarStore } from './scalar-store.ts';
 import { addChunk, compactChunk, createScalarStore, takeScalars } from './scalar-store.ts';
@@ -67,7 +67,7 @@ export function createBatchBuilder(columns: readonly Column[]): BatchBuilder {
       for (const store of stores) added += fill(store, misfits);
       const kept = keepFitting(stores, places, { records, misfits });
       byteCount += records.rowCount === 0 ? 0 : Math.round((added * kept) / records.rowCount);
-      return makeRejects(records.places, misfits);
+      return makeRejects(keptPlaces(records), misfits);
     },
     take() {
       const rowCount = places.rowCount;
@@ -93,6 +93,16 @@ function createStore(column: Column): ColumnStore {
 }
 
 function createFiller(records: Records, columns: readonly Column[]): Filler {
+  const { beside = [], rowCount } = records;
+  const fillOwn = createOwnFiller(records, columns);
+  if (beside.length === 0) return fillOwn;
+  return (store, misfits) => {
+    const found = store.kind === 'embedded' ? undefined : beside.find(({ field }) => field === store.column.field);
+    return found === undefined ? fillOwn(store, misfits) : fillField(store, { values: found.values, type: 'vector', rowCount }, misfits);
+  };
+}
+
+function createOwnFiller(records: Records, columns: readonly Column[]): Filler {
   if (records.kind === 'text') return createTextFiller(records);
   if (records.kind === 'columns') return createColumnFiller(records);
   return createValueFiller(records, columns);
@@ -101,13 +111,18 @@ function createFiller(records: Records, columns: readonly Column[]): Filler {
 function createColumnFiller(records: Extract<Records, { kind: 'columns' }>): Filler {
   return (store, misfits) => {
     if (store.kind === 'embedded') return 0;
-    const fill = openFill(store, misfits, records.rowCount);
     const field = openColumnField(records, store.column.field);
-    if (field === undefined) return fillNulls(store, fill, records.rowCount);
-    if (store.kind === 'scalar') return fillFromColumn(field, store.type, fill);
-    fillVectorsFromColumn(field, store.store, fill);
-    return records.rowCount * store.store.dimensions * 4;
+    if (field === undefined) return fillNulls(store, openFill(store, misfits, records.rowCount), records.rowCount);
+    return fillField(store, field, misfits);
   };
+}
+
+function fillField(store: ColumnStore, field: ColumnField, misfits: Misfits): number {
+  if (store.kind === 'embedded') return 0;
+  const fill = openFill(store, misfits, field.rowCount);
+  if (store.kind === 'scalar') return fillFromColumn(field, store.type, fill);
+  fillVectorsFromColumn(field, store.store, fill);
+  return field.rowCount * store.store.dimensions * 4;
 }
 
 function createTextFiller(records: Extract<Records, { kind: 'text' }>): Filler {
@@ -162,7 +177,7 @@ function fillNulls(store: FilledStore, fill: ScalarFill, rowCount: number): numb
 function keepFitting(stores: readonly ColumnStore[], places: PlaceList, stretch: { records: Records; misfits: Misfits }): number {
   const { records, misfits } = stretch;
   if (misfits.size === 0) {
-    appendPlaces(places, records.places, records.rowCount);
+    appendPlaces(places, keptPlaces(records), records.rowCount);
     return records.rowCount;
   }
   const kept = new Int32Array(records.rowCount - misfits.size);
@@ -173,8 +188,13 @@ function keepFitting(stores: readonly ColumnStore[], places: PlaceList, stretch:
     if (store.kind === 'vector') dropVectors(store.store, dropped);
     else if (store.kind === 'scalar') compactChunk(store.store, kept);
   }
-  appendPlaces(places, records.places, kept);
+  appendPlaces(places, keptPlaces(records), kept);
   return kept.length;
+}
+
+/** The places of a stretch, with the text that a refused row is kept as. */
+function keptPlaces({ places, rawBeside: raw }: Records): Places {
+  return raw === undefined ? places : { ...places, raw };
 }
 
 function makeRejects(places: Places, misfits: Misfits): Reject[] {

@@ -26,6 +26,8 @@ export interface Column {
   readonly needsNorm?: boolean;
   /** True for the vector column that the embedding stage fills; no field of the source is read for it. */
   readonly isEmbedded?: boolean;
+  /** What of a row's origin stands in the column; the flow fills it, no field of the source does, and it is no part of what a row is. */
+  readonly provenance?: 'load' | 'file' | 'line';
 }
 
 /**

@@ -35,6 +35,8 @@ export interface QueryOptions {
   readonly columns?: readonly string[] | undefined;
   /** `auto` by default: the index where it is faster and usable, else a scan. */
   readonly way?: 'auto' | 'exact' | 'index' | undefined;
+  /** How widely an HNSW index is searched, 1 to 10,000 candidates (PostgreSQL: to 1,000); the index's own figure by default. */
+  readonly efSearch?: number | undefined;
 }
 
 export interface SearchOptions extends OpenSearchOptions, QueryOptions {
@@ -128,8 +130,9 @@ class TableSearch implements OpenSearch {
     const embedder = typeof query === 'string' || this.#options.embed !== undefined ? await this.#openEmbedder() : undefined;
     const vector = typeof query === 'string' ? await embedQuery(embedder, query) : readQueryVector(query, this.#vector);
     checkQueryVector(vector, metric);
-    const { where, columns, way = 'auto' } = options;
-    const { hits, explain } = await this.#connection.search({ table, column, vector, k, metric, where, columns, way });
+    const { where, columns, efSearch, way = 'auto' } = options;
+    if (efSearch !== undefined) checkCount('efSearch', efSearch, maxK);
+    const { hits, explain } = await this.#connection.search({ table, column, vector, k, metric, where, columns, way, efSearch });
     return { hits, explain, tookMs: performance.now() - startedAt };
   }
 

@@ -56,7 +56,11 @@ export async function* readBlocks(
     if (passed === block.rowCount) continue;
     const rest = passed === 0 ? block : cutBlock(block, passed, block.rowCount);
     const end = advance(at, rest, layout);
-    yield makeRecords(rest, layout, { start: at.row, end });
+    const before = at;
+    yield {
+      ...makeRecords(rest, layout, { start: at.row, end }),
+      endAt: (rowCount) => advance(before, cutBlock(rest, 0, rowCount), layout),
+    };
     at = end;
   }
   if (at.row < from.row) throw changedError(name, from.row);

@@ -2,6 +2,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { SluiceError } from '../errors.ts';
 import { createCsvScan, scanRows, type CsvDialect, type CsvScan } from './csv-scan.ts';
+import { createDelimitedCounter } from './row-count.ts';
 import { copyPlaces, copyRejects, type RowFault } from './row-index.ts';
 import type { ByteWindow } from './byte-window.ts';
 import type { Head, StretchLimits, TextFormat, Tokenizer } from './text-format.ts';
@@ -35,6 +36,7 @@ export function createCsvFormat(options: CsvOptions): TextFormat {
       return { ...header, byteCount: markBytes + header.byteCount };
     },
     createTokenizer: (head, limits) => createTokenizer(head.fields ?? [], limits, options),
+    openCounter: (head) => createDelimitedCounter({ ...options, width: head.fields?.length ?? 0 }),
     describeRows: (head) => (quote < 0 ? undefined : { ...options, width: head.fields?.length ?? 0 }),
   };
 }

@@ -5,7 +5,7 @@ import { SluiceError } from '../errors.ts';
 export type Selection = { readonly kind: 'table'; readonly table: string } | { readonly kind: 'query'; readonly query: string };
 
 export interface DatabaseAddress {
-  readonly scheme: 'sqlite' | 'postgres' | 'pglite';
+  readonly scheme: 'sqlite' | 'postgres' | 'pglite' | 'rqlite';
   /** To connect with: nothing of the selection in it, passwords as given. */
   readonly url: string;
   /** The same without passwords. */
@@ -20,6 +20,8 @@ const schemes: Readonly<Record<string, DatabaseAddress['scheme']>> = {
   postgres: 'postgres',
   postgresql: 'postgres',
   pglite: 'pglite',
+  rqlite: 'rqlite',
+  rqlites: 'rqlite',
 };
 
 /** Parameters of a PostgreSQL URL that hold secrets. */

@@ -6,5 +6,6 @@ import type { Source, SourceDescriptor } from './source.ts';
 export async function openDatabase(url: string, descriptor?: SourceDescriptor): Promise<Source> {
   const address = parseDatabaseUrl(url);
   if (address.scheme === 'sqlite') return (await import('./sqlite.ts')).openSqliteSource(address, descriptor?.shared !== undefined);
+  if (address.scheme === 'rqlite') return (await import('./rqlite.ts')).openRqliteSource(address, descriptor?.shared);
   return (await import('./postgres.ts')).openPostgresSource(address, descriptor?.shared);
 }

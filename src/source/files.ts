@@ -1,15 +1,20 @@
 /** One or several files as one source. Files are opened when they are read, and every thread that reads opens its own. */
 import { setImmediate } from 'node:timers/promises';
-import { SluiceError } from '../errors.ts';
 import type { Position } from '../rows/batch.ts';
 import { ByteWindow } from './byte-window.ts';
 import { createCancelCheck } from './cancellation.ts';
 import { digestEnds, isUnchanged } from './digest.ts';
+import { checkAgreement, type FileShape } from './disagreement.ts';
 import { FileHandles } from './file-handles.ts';
+import { countRows } from './row-count.ts';
 import { assembleSample, sampleHead, samplePlace, samplePlaces, type SampledFile } from './sample.ts';
 import type { Records, ReadOptions, Sample, Shard, Source, SourceOptions } from './source.ts';
 import { findCuts } from './split.ts';
 import { readStretches, stretchLimits, type Head, type TextFormat } from './text-format.ts';
+
+/** Of files whose rows name their own fields; no text says its types. */
+const noFields: FileShape['fields'] = [];
+const noTypes: FileShape['declared'] = [];
 
 export interface FilesInput {
   /** Absolute. */
@@ -52,6 +57,7 @@ function createSource(input: FilesInput, files: TextFiles): Source {
     sample: (signal) => files.sample(createCancelCheck(name, signal)),
     shards: (targetBytes, signal) => files.cut(targetBytes, createCancelCheck(name, signal)),
     read: (shard, from, options) => files.read(shard, from, options),
+    countRows: (shard, signal) => files.count(shard, createCancelCheck(name, signal)),
     changed: (shards) => files.findChanged(shards),
     close: async () => files.handles.close(),
   };
@@ -71,11 +77,13 @@ class TextFiles {
 
   /** Opens every file once; sizes and heads are then known, and later growth is not read. */
   async check(): Promise<void> {
-    const first = await this.readHead(0);
-    for (let file = 1; file < this.input.paths.length; file++) {
-      if (!hasSameFields(first, await this.readHead(file))) throw fieldsError(this.input.paths[0]!, this.input.paths[file]!);
+    const shapes: FileShape[] = [];
+    for (let file = 0; file < this.input.paths.length; file++) {
+      const { fields } = await this.readHead(file);
+      shapes.push({ name: this.input.paths[file]!, fields: fields ?? noFields, declared: noTypes });
       await setImmediate();
     }
+    checkAgreement(shapes);
   }
 
   sumSizes(): number {
@@ -127,8 +135,19 @@ class TextFiles {
       from: start,
       headBytes: start.offset - from.offset,
       reread: this.createReread(file),
+      isCut: end < this.handles.identify(file).size,
       checkCancelled: createCancelCheck(name, options.signal),
     });
+  }
+
+  async count(shard: Shard, checkCancelled: () => void): Promise<number> {
+    const { format } = this.input;
+    const { file, start } = shard;
+    const { size } = this.handles.identify(file);
+    const head = await this.readHead(file);
+    const end = shard.end ?? size;
+    const window = this.openWindow(file, { start: Math.max(start, head.byteCount), end });
+    return countRows(window, { counter: format.openCounter(head), maxRowBytes: format.maxRowBytes, isCut: end < size, checkCancelled });
   }
 
   /** Rows of the first file's start, then of places all over the files. */
@@ -141,6 +160,7 @@ class TextFiles {
     let seen = { file: 0, end: first?.end.offset ?? 0 };
     for (const { file, offset } of this.choosePlaces(seen.end)) {
       checkCancelled();
+      if (this.input.format.openCutter?.(await this.readHead(file)) !== undefined) continue;
       const notBefore = seen.file === file ? seen.end : 0;
       const records = await samplePlace(await this.openSampled(file), { offset, notBefore, meanRowBytes });
       if (records === undefined || records.rowCount === 0) continue;
@@ -184,7 +204,15 @@ class TextFiles {
     const { size } = this.handles.identify(file);
     const { maxRowBytes } = format;
     yield* findCuts(
-      { handles: this.handles, file, size, start: head.byteCount, maxRowBytes, dialect: format.describeRows(head) },
+      {
+        handles: this.handles,
+        file,
+        size,
+        start: head.byteCount,
+        maxRowBytes,
+        dialect: format.describeRows(head),
+        cutter: format.openCutter?.(head),
+      },
       targetBytes,
     );
   }
@@ -216,10 +244,4 @@ class TextFiles {
 function hasSameFields(first: Head, other: Head): boolean {
   if (first.fields === undefined || other.fields === undefined) return first.fields === other.fields;
   return first.fields.length === other.fields.length && first.fields.every((name, field) => name === other.fields?.[field]);
-}
-
-function fieldsError(first: string, other: string): SluiceError {
-  return new SluiceError('SLUICE_USAGE', `${other} does not have the header line of ${first}`, {
-    hint: 'Files of one load need the same fields in the same order; load the others apart.',
-  });
 }

@@ -2,6 +2,8 @@
 import { extname } from 'node:path';
 import { SluiceError } from '../errors.ts';
 import { createCsvFormat } from './csv.ts';
+import { binaryFormats } from './binary-formats.ts';
+import { createJsonFormat } from './json-array.ts';
 import { createJsonlFormat } from './jsonl.ts';
 import type { SourceOptions } from './source.ts';
 import type { TextFormat } from './text-format.ts';
@@ -14,6 +16,7 @@ interface FormatEntry {
 
 const formats: Readonly<Record<string, FormatEntry>> = {
   jsonl: { extensions: ['.jsonl', '.ndjson'], create: (options) => createJsonlFormat(readMaxRowBytes(options)) },
+  json: { extensions: ['.json'], create: (options) => createJsonFormat(readMaxRowBytes(options)) },
   csv: { extensions: ['.csv'], create: (options) => createDelimited('csv', options) },
   tsv: { extensions: ['.tsv', '.tab'], create: (options) => createDelimited('tsv', options) },
 };
@@ -21,7 +24,7 @@ const formats: Readonly<Record<string, FormatEntry>> = {
 /** Other names that users give to a format. */
 const aliases: Readonly<Record<string, string>> = { ndjson: 'jsonl' };
 
-/** Names of the formats, for messages and help. */
+/** Names of the formats of text, for messages and help. */
 export const formatNames: readonly string[] = Object.keys(formats);
 
 /** A text may not grow without bound: strings of V8 end at 512 MiB, and a row that long is a file with its newlines lost. */
@@ -43,6 +46,17 @@ export function chooseFormat(name: string, options: SourceOptions): TextFormat {
   throw new SluiceError('SLUICE_FORMAT_UNKNOWN', what, { hint: `Name it with --format: ${formatNames.join(', ')}.` });
 }
 
+/** The format that a caller's name for it means, of text or binary; undefined for none. */
+export function nameFormat(name: string): string | undefined {
+  const lower = name.toLowerCase();
+  const known = Object.hasOwn(aliases, lower) ? aliases[lower]! : lower;
+  return isTextFormat(known) || Object.hasOwn(binaryFormats, known) ? known : undefined;
+}
+
+export function isTextFormat(name: string): boolean {
+  return Object.hasOwn(formats, name);
+}
+
 function findEntry(name: string): FormatEntry | undefined {
   const known = Object.hasOwn(aliases, name) ? aliases[name]! : name;
   return Object.hasOwn(formats, known) ? formats[known] : undefined;
@@ -51,7 +65,10 @@ function findEntry(name: string): FormatEntry | undefined {
 /** The format that the name of a file tells by its ending. */
 export function findByExtension(name: string): string | undefined {
   const extension = extname(name).toLowerCase();
-  return formatNames.find((format) => formats[format]!.extensions.includes(extension));
+  return (
+    formatNames.find((format) => formats[format]!.extensions.includes(extension)) ??
+    Object.keys(binaryFormats).find((format) => binaryFormats[format]?.extensions.includes(extension) === true)
+  );
 }
 
 function createDelimited(name: 'csv' | 'tsv', options: SourceOptions): TextFormat {

@@ -1,16 +1,15 @@
 /** JSON lines: one object a line. A line that is none is refused alone; an empty line is no row. */
 import { isAscii, isUtf8 } from 'node:buffer';
-import { describeJsonFault } from './json-fault.ts';
+import { checkRowBytes, describeNoRow, isJsonRow, parseJson, type JsonRow } from './json-row.ts';
+import { createLineCounter } from './row-count.ts';
 import { copyPlaces, copyRejects, createRowIndex, type RowFault, type RowIndex } from './row-index.ts';
 import type { ValueRecords } from './source.ts';
-import { describeLongRow, type StretchLimits, type TextFormat, type Tokenizer, type TokenizerInput } from './text-format.ts';
+import type { StretchLimits, TextFormat, Tokenizer, TokenizerInput } from './text-format.ts';
 import { readTextStart } from './text-start.ts';
 import { openVectorLines, type VectorLines } from './vector-line.ts';
 
 const LF = 10;
 const CR = 13;
-
-type Row = Readonly<Record<string, unknown>>;
 
 /** Opens the format with its only option. */
 export function createJsonlFormat(maxRowBytes: number): TextFormat {
@@ -24,6 +23,7 @@ export function createJsonlFormat(maxRowBytes: number): TextFormat {
     },
     createTokenizer: (_head, limits, columns = []) => createTokenizer(limits, maxRowBytes, openVectorLines(columns)),
     describeRows: () => undefined,
+    openCounter: () => createLineCounter(maxRowBytes),
   };
 }
 
@@ -67,7 +67,7 @@ function takeLines(index: RowIndex, input: TokenizerInput, { maxRowBytes, vector
   const text = isPlain && vectors === undefined ? view.toString('latin1') : undefined;
   const check = { maxRowBytes, isValid: isPlain || isUtf8(view) };
   vectors?.restart();
-  const values: Row[] = [];
+  const values: JsonRow[] = [];
   const faults: RowFault[] = [];
   const maxRows = index.starts.length;
   let at = 0;
@@ -81,19 +81,20 @@ function takeLines(index: RowIndex, input: TokenizerInput, { maxRowBytes, vector
     // One past the last newline or, at the end, past the bytes: the loop ends either way.
     at = lineEnd + 1;
     if (end === start) continue;
-    const unread = lineEnd - start > maxRowBytes || !check.isValid ? checkBytes(view.subarray(start, lineEnd), check) : undefined;
+    const unread = lineEnd - start > maxRowBytes || !check.isValid ? checkRowBytes(view.subarray(start, lineEnd), check) : undefined;
     const cut = unread === undefined ? vectors?.read({ view, start, end, isAscii: isPlain }) : undefined;
     const json = cut !== undefined ? '' : text === undefined ? view.toString('utf8', start, end) : text.slice(start, end);
     const value = cut ?? (unread === undefined ? parseJson(json) : undefined);
-    if (isRow(value)) {
+    if (isJsonRow(value)) {
       const row = values.push(value) - 1;
       index.starts[row] = start;
       index.ends[row] = end;
       index.lines[row] = line;
       continue;
     }
-    const problem = unread ?? describeProblem(json, value);
-    if (problem !== undefined) faults.push({ ...problem, start, end, line });
+    // A line of blanks is no row by right.
+    if (unread === undefined && /^[ \t\r]*$/.test(json)) continue;
+    faults.push({ ...(unread ?? describeNoRow(json, value)), start, end, line });
   }
   index.count = values.length;
   const byteCount = Math.min(at, view.length);
@@ -101,35 +102,4 @@ function takeLines(index: RowIndex, input: TokenizerInput, { maxRowBytes, vector
   const rejects = copyRejects(stretch);
   const end = { offset: base.offset + byteCount, row: base.row + values.length + rejects.length, line: base.line + lines };
   return { kind: 'values', isJsonText: true, values, rowCount: values.length, rejects, places: copyPlaces(stretch), end, byteCount };
-}
-
-type Problem = Pick<RowFault, 'code' | 'message'>;
-
-/** What keeps a line from being looked at as text. */
-function checkBytes(line: Buffer, check: { readonly maxRowBytes: number; readonly isValid: boolean }): Problem | undefined {
-  if (line.length > check.maxRowBytes) return { code: 'ROW_TOO_LONG', message: describeLongRow(check.maxRowBytes) };
-  return check.isValid || isUtf8(line) ? undefined : { code: 'ROW_UTF8_INVALID', message: 'the row is not valid UTF-8' };
-}
-
-/** The value of a JSON text; undefined, which no JSON text means, if it is none. */
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-/** Arrays are objects to JavaScript, but no rows. */
-function isRow(value: unknown): value is Row {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Why a line is no row; undefined for a line of spaces, which is none by right. */
-function describeProblem(json: string, value: unknown): Problem | undefined {
-  if (/^[ \t\r]*$/.test(json)) return undefined;
-  if (value === undefined) return { code: 'ROW_JSON_INVALID', message: describeJsonFault(json) };
-  const kind = value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
-  return { code: 'ROW_NOT_AN_OBJECT', message: `the row is ${kind}, not an object` };
 }

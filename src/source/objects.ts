@@ -27,6 +27,7 @@ export function createArraySource(rows: readonly unknown[]): Source {
     isSeekable: true,
     sample: async () => sampleArray(rows),
     shards: (targetBytes) => cutArray(rows, targetBytes),
+    countRows: async ({ end = rows.length, start }) => end - start,
     read: (shard, from, options) => readArray(rows, { shard, from }, createCancelCheck(name, options.signal)),
     close: async () => undefined,
   };

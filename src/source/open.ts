@@ -1,29 +1,31 @@
 /** Opens whatever a load may be given as a source: by what it is first, then by format. */
-import { statSync, createReadStream, type Stats } from 'node:fs';
-import { glob } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { createReadStream, type Stats } from 'node:fs';
 import { SluiceError } from '../errors.ts';
 import { openDatabase } from './database.ts';
 import { isDatabaseUrl } from './database-url.ts';
-import { notAFileError, toSourceError } from './file-handles.ts';
-import { openFiles, reopenFiles } from './files.ts';
+import { openFileInputs, reopenFileInputs } from './file-inputs.ts';
+import { notAFileError } from './file-handles.ts';
 import { chooseFormat } from './formats.ts';
+import { isHttpUrl } from './http/address.ts';
+import { listInputs } from './input-list.ts';
 import { PulledIterator } from './iteration.ts';
 import { createArraySource, createIterableSource } from './objects.ts';
 import type { Source, SourceDescriptor, SourceInput, SourceOptions } from './source.ts';
+import { recogniseStream } from './stream-kind.ts';
 import { createStreamSource } from './stream.ts';
 
 /**
- * Opens a source. A string or URL is a path (`-` is stdin; `*`, `?` and the like are expanded if there is no file of that name), an array of strings is
- * several; `sqlite:FILE?table=…`, `postgres://…?query=…` are a table or query of a database; other arrays and iterables give rows (objects) or text (bytes, strings). A file is looked at, of an iterable the first item is taken, stdin
- * and pipes are left alone until `sample`. The caller closes the source.
+ * Opens a source. A string or URL is a path (`-` is stdin; `*`, `**`, `?` and the like are expanded if there is no file of that name; a folder is all files below
+ * it whose names tell a format) or an http(s) URL, an array of strings is several; `sqlite:FILE?table=…`, `postgres://…?query=…`, `rqlite://…?table=…` are a table or query
+ * of a database; other arrays and iterables give rows (objects) or text (bytes, strings). A file is looked at, of an iterable the first item is taken, stdin and
+ * pipes of a named format are left alone until `sample`; without one, their first bytes are waited for. The caller closes the source.
  *
  * @throws SLUICE_SOURCE_MISSING, SLUICE_SOURCE_NOT_A_FILE, SLUICE_SOURCE_DENIED, SLUICE_SOURCE_EMPTY or SLUICE_SOURCE_READ for a file;
  * SLUICE_FORMAT_UNKNOWN where no format is known; SLUICE_USAGE for an option or a header line that can't be used. An empty stream is told of by `sample`.
  */
 export async function openSource(input: SourceInput, options: SourceOptions = {}): Promise<Source> {
-  const chosen = pickOptions(options);
+  const { zip, ...chosen } = pickOptions(options);
+  if (zip !== undefined) return joinVectors(await openSource(input, chosen), { ...chosen, zip });
   const [first] = Array.isArray(input) ? input : [input];
   if (isPath(first) && isDatabaseUrl(String(first))) return openOneDatabase(Array.isArray(input) ? input : [first]);
   if (isPath(input)) return openPaths([input], chosen);
@@ -40,9 +42,14 @@ export async function openSource(input: SourceInput, options: SourceOptions = {}
 export async function reopenSource(descriptor: SourceDescriptor): Promise<Source> {
   const [first = ''] = descriptor.files;
   if (isDatabaseUrl(first)) return openDatabase(first, descriptor);
-  const options = pickOptions(descriptor.options);
-  const paths = descriptor.files;
-  return reopenFiles({ paths, name: nameFiles(paths), format: chooseFormat(paths[0] ?? '', options), options });
+  const { zip, ...options } = pickOptions(descriptor.options);
+  const rows = reopenFileInputs(descriptor, options);
+  return zip === undefined ? rows : joinVectors(rows, { ...options, zip });
+}
+
+async function joinVectors(rows: Source, options: SourceOptions): Promise<Source> {
+  const { openZip } = await import('./vectors/zip-open.ts');
+  return openZip(rows, options);
 }
 
 async function openOneDatabase(inputs: readonly unknown[]): Promise<Source> {
@@ -56,26 +63,26 @@ function isPath(input: unknown): input is string | URL {
 
 /** The options of a source alone: a caller may hand over all those of a load, which hold what another thread can't be sent. */
 function pickOptions(options: SourceOptions): SourceOptions {
-  const { format, columns, delimiter, quote, nullText, maxRowBytes } = options;
-  const all = Object.entries({ format, columns, delimiter, quote, nullText, maxRowBytes });
+  const { format, columns, delimiter, quote, nullText, maxRowBytes, compression, vectorField, zip } = options;
+  const all = Object.entries({ format, columns, delimiter, quote, nullText, maxRowBytes, compression, vectorField, zip });
   return Object.fromEntries(all.filter(([, value]) => value !== undefined));
 }
 
 async function openPaths(inputs: readonly (string | URL)[], options: SourceOptions): Promise<Source> {
-  const paths: string[] = [];
-  for (const input of inputs) paths.push(...(await expandPath(toPath(input))));
-  const stats = paths.map((path) => (path === '-' ? undefined : statPath(path)));
-  if (stats.every((stat) => stat?.isFile())) return openRegularFiles(paths, options);
-  const [path, stat] = [paths[0]!, stats[0]];
-  if (paths.length > 1) {
+  const list = await listInputs(inputs);
+  const { names, stats } = list;
+  if (names.every((name, at) => isHttpUrl(name) || stats[at]?.isFile() === true)) return openFileInputs(list, options);
+  const [path, stat] = [names[0]!, stats[0]];
+  const odd = stats.findIndex((each) => each !== undefined && !each.isFile() && !isPipe(each));
+  if (odd >= 0) throw notAFileError(names[odd]!, stats[odd]?.isDirectory() === true);
+  if (names.length > 1) {
     throw new SluiceError('SLUICE_USAGE', 'stdin or a pipe can be loaded only alone', {
       hint: 'Load it apart from the files, or join them: cat FILE … |',
     });
   }
-  if (path === '-' || path === '/dev/stdin') return openStream('stdin', process.stdin, options);
-  if (stat !== undefined && !isPipe(stat)) throw notAFileError(path, stat.isDirectory());
+  if (path === '-' || path === '/dev/stdin') return openStdin(options);
   // The format is checked before the pipe is opened, which waits for whoever writes to it.
-  chooseFormat(path, options);
+  if (stat?.isFIFO() === true && options.format !== undefined) chooseFormat(path, options);
   return openStream(path, createReadStream(path), options);
 }
 
@@ -83,50 +90,10 @@ function isPipe(stat: Stats): boolean {
   return stat.isFIFO() || stat.isCharacterDevice() || stat.isSocket();
 }
 
-async function openRegularFiles(names: readonly string[], options: SourceOptions): Promise<Source> {
-  const formats = names.map((name) => chooseFormat(name, options));
-  const format = formats[0]!;
-  const other = formats.findIndex(({ name }) => name !== format.name);
-  if (other >= 0) {
-    throw new SluiceError('SLUICE_USAGE', `${names[0]} is ${format.name} and ${names[other]} is ${formats[other]?.name}`, {
-      hint: 'Files of one load need one format; load the others apart.',
-    });
-  }
-  return openFiles({ paths: names.map((name) => resolve(name)), name: nameFiles(names), format, options });
-}
-
-function nameFiles(names: readonly string[]): string {
-  return names.length === 1 ? names[0]! : `${names[0]} and ${names.length - 1} more`;
-}
-
-function toPath(input: string | URL): string {
-  const text = String(input);
-  if (/^file:/i.test(text)) return fileURLToPath(input);
-  if (!(input instanceof URL) && !/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) return text;
-  throw new SluiceError('SLUICE_USAGE', `a source is a file, a stream or a database, not a ${text.split(':')[0]} URL`, {
-    hint: 'Pipe it in: curl URL | sluice load - --format …',
-  });
-}
-
-/** The files that a pattern stands for, sorted, so that the order of the input is the same each time. */
-async function expandPath(path: string): Promise<string[]> {
-  if (!/[*?[{]/.test(path) || statSync(path, { throwIfNoEntry: false }) !== undefined) return [path];
-  const matches: string[] = [];
-  for await (const match of glob(path)) matches.push(match);
-  if (matches.length > 0) return matches.toSorted();
-  throw new SluiceError('SLUICE_SOURCE_MISSING', `no file matches ${path}`, {
-    hint: 'Check the path; a relative one begins at the working directory.',
-  });
-}
-
-function statPath(path: string): Stats {
-  try {
-    const stat = statSync(path);
-    if (stat.isDirectory()) throw notAFileError(path, true);
-    return stat;
-  } catch (error) {
-    throw toSourceError(path, error);
-  }
+async function openStdin(options: SourceOptions): Promise<Source> {
+  // At a terminal nobody would know what is waited for.
+  if (process.stdin.isTTY && options.format === undefined) chooseFormat('stdin', options);
+  return openStream('stdin', process.stdin, options);
 }
 
 async function openIterable(input: object, options: SourceOptions): Promise<Source> {
@@ -137,14 +104,24 @@ async function openIterable(input: object, options: SourceOptions): Promise<Sour
   if (isByteStream) return openStream(name, input, options);
   const items = new PulledIterator(name, input);
   const first = await items.peek();
-  const isText = first.done === true ? options.format !== undefined : typeof first.value === 'string' || ArrayBuffer.isView(first.value);
+  if (first.done !== true && ArrayBuffer.isView(first.value)) return openStream(name, iterate(items), options);
+  const isText = first.done === true ? options.format !== undefined : typeof first.value === 'string';
   return isText ? createStreamSource({ name, format: chooseFormat(name, options), chunks: items }) : createIterableSource(name, items);
+}
+
+/** The items again as an iterable, closed by the one who reads it. */
+function iterate(items: PulledIterator): AsyncIterable<unknown> & { destroy(): void } {
+  return {
+    [Symbol.asyncIterator]: () => ({ next: async () => items.next() }),
+    destroy: () => void items.close(),
+  };
 }
 
 function isIterable(input: object): input is Iterable<unknown> | AsyncIterable<unknown> {
   return Symbol.asyncIterator in input || Symbol.iterator in input;
 }
 
-function openStream(name: string, chunks: Iterable<unknown> | AsyncIterable<unknown>, options: SourceOptions): Source {
-  return createStreamSource({ name, format: chooseFormat(name, options), chunks: new PulledIterator(name, chunks) });
+async function openStream(name: string, chunks: Iterable<unknown> | AsyncIterable<unknown>, options: SourceOptions): Promise<Source> {
+  const known = await recogniseStream(name, chunks, options);
+  return { ...createStreamSource({ name, format: known.format, chunks: known.chunks }), decisions: known.decisions };
 }

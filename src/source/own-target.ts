@@ -18,7 +18,8 @@ export function findSelfLoad(from: SourceInput, { table, to }: Destination): str
   if (!isSamePlace(address, to)) return undefined;
   const { scheme, selection } = address;
   const isSameTable =
-    selection.kind === 'table' && (scheme === 'sqlite' ? selection.table.toLowerCase() === table.toLowerCase() : selection.table === table);
+    selection.kind === 'table' &&
+    (scheme === 'sqlite' || scheme === 'rqlite' ? selection.table.toLowerCase() === table.toLowerCase() : selection.table === table);
   if (isSameTable) return `The table ${table} can't be loaded into itself; name another one with --table.`;
   if (scheme !== 'sqlite' || isWal(parseSqliteUrl(to))) return undefined;
   return `${parseSqliteUrl(to)} is source and target at once, and its journal lets nobody write while somebody reads: turn it to WAL first (PRAGMA journal_mode = WAL).`;

@@ -46,7 +46,8 @@ export async function sampleHead(file: SampledFile): Promise<Records | undefined
   for (let row = 0; row < maxTries && start < file.size; row++, line++) {
     const records = await peekWholeRows(window, { offset: window.offset, row, line }, file);
     if (records !== undefined || window.isFinal) return records;
-    await window.skipLine();
+    const tokenizer = file.format.createTokenizer(file.head, headSample);
+    await (tokenizer.passLong?.(window, false) ?? window.skipLine());
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 /** The contract of a source: what a format must do to be loaded. A source yields records in order and never drops one in silence. */
 import type { Column, ColumnType } from '../rows/schema.ts';
-import type { ColumnValues, Places, Position, Reject } from '../rows/batch.ts';
+import type { ColumnValues, Places, Position, Reject, VectorValues } from '../rows/batch.ts';
 
 /** A part of a source that can be read alone. Plain data; stands in the ledger. */
 export interface Shard {
@@ -30,6 +30,18 @@ interface RecordStretch {
   readonly end: Position;
   /** Bytes of the source that the stretch took, for progress and budgets. */
   readonly byteCount: number;
+  /** The position after the first `rowCount` rows, for sources whose positions are more than the place of the next row. */
+  readonly endAt?: ((rowCount: number) => Position) | undefined;
+  /** Columns of vectors that stand beside the rows, out of another file; row `r` of each belongs to row `r` of the stretch. */
+  readonly beside?: readonly BesideColumn[] | undefined;
+  /** A row with what stands beside it, as it is kept when it is refused; `places.raw` by default. */
+  readonly rawBeside?: ((index: number) => string) | undefined;
+}
+
+/** A field that another file holds. */
+export interface BesideColumn {
+  readonly field: string;
+  readonly values: VectorValues;
 }
 
 /**
@@ -104,8 +116,17 @@ export interface SourceDescriptor {
   readonly options: SourceOptions;
   /** What all readers of one session share, such as the name of a database's snapshot and the password; another session gets its own. Never kept. */
   readonly shared?: string | undefined;
+  /** `set`: files that are opened one by one, see file-set.ts; plain files of text when undefined. */
+  readonly reader?: 'set' | undefined;
   /** What the source is and what it held, where `files` are no paths: equal texts are the same input. What such a source gives the second time may still be something else. */
   readonly identity?: string | undefined;
+}
+
+/** A line of the plan; the same as a decision of a target. */
+export interface SourceDecision {
+  readonly what: string;
+  readonly choice: string;
+  readonly why: string;
 }
 
 export interface Source {
@@ -122,12 +143,20 @@ export interface Source {
   readonly hasOneReader?: boolean | undefined;
   /** What is to be said about resuming and about rows that change while the load runs; a clause. */
   readonly guarantee?: string | undefined;
+  /** How many shards there are, where files can't be cut (compressed ones): each is a shard, whatever its size. */
+  readonly wholeShards?: number | undefined;
+  /** What was decided about the input, for the plan: how its format was told, which files were taken. */
+  readonly decisions?: readonly SourceDecision[] | undefined;
   /** Called once, before `shards`. A stream keeps what it read and yields it again. */
   sample(signal?: AbortSignal): Promise<Sample>;
   /** Shards of about `targetBytes`, in order, together covering the source exactly once. A stream is one shard. */
   shards(targetBytes: number, signal?: AbortSignal): AsyncIterable<Shard>;
   /** The records of a shard from a position on, in order. Each yielded stretch is at most about 512 KiB of input or one row. */
   read(shard: Shard, from: Position, options: ReadOptions): AsyncIterable<Records>;
+  /** Rows of a shard, refused ones included, where that is told much sooner than by reading them; undefined where it is not. */
+  countRows?(shard: Shard, signal?: AbortSignal): Promise<number | undefined>;
+  /** Where a row of a source without places of its own, by its ordinal, stood at first: kept rows of an earlier load. Undefined for none. */
+  readonly originOf?: ((row: number) => { readonly file: string; readonly line: number | null } | undefined) | undefined;
   /** Which of the given shards no longer have the digests they had. */
   changed(shards: readonly Shard[]): Promise<readonly Shard[]>;
   /** Every row has been read: a snapshot that is held is let go. What is read afterwards is read as it is then. */
@@ -149,6 +178,12 @@ export interface SourceOptions {
   readonly nullText?: string | undefined;
   /** A longer row is refused; 16 MiB by default. */
   readonly maxRowBytes?: number | undefined;
+  /** How the file is compressed; by its name or first bytes when undefined. */
+  readonly compression?: 'none' | 'gzip' | 'zstd' | 'brotli' | undefined;
+  /** A file of vectors (`.npy`, `.fvecs`), a path or URL: its row n is the vector of row n of the source, all its files taken together. */
+  readonly zip?: string | undefined;
+  /** Name of the field that the vectors of `zip`, or of a file of vectors alone, have; `vector` by default. */
+  readonly vectorField?: string | undefined;
 }
 
 /** What `load({ from })` takes. */

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { ByteWindow } from './byte-window.ts';
 import { createCsvScan, scanRows, type CsvDialect, type CsvScan } from './csv-scan.ts';
 import type { FileHandles } from './file-handles.ts';
+import type { RowCutter } from './text-format.ts';
 
 const LF = 10;
 
@@ -15,6 +16,8 @@ export interface SplitFile {
   readonly maxRowBytes: number;
   /** How quoted newlines are told from the ends of rows; undefined where every newline ends a row. */
   readonly dialect: CsvDialect | undefined;
+  /** Where neither tells: the format's own way to the ends of rows. */
+  readonly cutter?: RowCutter | undefined;
 }
 
 /** Row starts that cut the file into parts of about `targetBytes`, ascending, without the file's start and end. Lets other events run meanwhile. */
@@ -22,7 +25,8 @@ export async function* findCuts(split: SplitFile, targetBytes: number): AsyncGen
   const parts = Math.max(1, Math.round(split.size / Math.max(1, targetBytes)));
   if (parts === 1) return;
   const targets = new Targets(split.size, parts, split.start);
-  yield* split.dialect === undefined ? findLineCuts(split, targets) : findRowCuts(split, split.dialect, targets);
+  if (split.cutter !== undefined) yield* findOwnCuts(split, split.cutter, targets);
+  else yield* split.dialect === undefined ? findLineCuts(split, targets) : findRowCuts(split, split.dialect, targets);
 }
 
 /** The places near which a cut is wanted: multiples of an equal part of the size. */
@@ -63,6 +67,28 @@ async function* findLineCuts(split: SplitFile, targets: Targets): AsyncGenerator
     yield cut;
     targets.passTo(cut);
     await setImmediate();
+  }
+}
+
+/** The format finds the ends of its rows, from the file's start on. */
+async function* findOwnCuts(split: SplitFile, cutter: RowCutter, targets: Targets): AsyncGenerator<number, void, undefined> {
+  const { handles, file, size, start, maxRowBytes } = split;
+  const window = new ByteWindow(handles.createInput(file, start, size), { offset: start, maxRowBytes });
+  for (let target = targets.next; target !== undefined; target = targets.next) {
+    if (!window.isFinal && window.byteCount < 256 * 1024) {
+      await window.fill();
+      await setImmediate();
+    }
+    const { isFinal, offset } = window;
+    if (isFinal && window.byteCount === 0) return;
+    const { byteCount: rowBytes } = cutter.passTo(window.view(), { offset, isFinal, isCut: false }, target - offset);
+    window.advance(rowBytes);
+    if (rowBytes === 0 && isFinal) return;
+    if (rowBytes === 0 && window.byteCount > maxRowBytes) await cutter.passLong(window, false);
+    else if (rowBytes === 0) await window.fill();
+    if (window.offset < target || window.offset >= size) continue;
+    yield window.offset;
+    targets.passTo(window.offset);
   }
 }
 

@@ -14,6 +14,43 @@ export interface Head {
   readonly fields: readonly string[] | undefined;
   readonly byteCount: number;
   readonly lines: number;
+  /** Name, for messages, of a file whose rows are the elements of one JSON array; undefined for all others. */
+  readonly array?: string | undefined;
+}
+
+/** A row that was passed over. */
+export interface PassedRow {
+  readonly byteCount: number;
+  readonly lines: number;
+}
+
+/** Whole rows at the front of bytes. */
+export interface PassedRows {
+  readonly byteCount: number;
+  readonly rows: number;
+}
+
+/** What is known of bytes that are counted: their place in the file, and what follows them. */
+export interface CountedBytes {
+  readonly offset: number;
+  readonly isFinal: boolean;
+  /** The file goes on behind the end. */
+  readonly isCut: boolean;
+}
+
+/** Counts rows without reading their values. */
+export interface RowCounter {
+  /** The whole rows at the front, refused ones included; of no bytes if the first one is not whole. */
+  count(view: Buffer, input: CountedBytes): PassedRows;
+  /** Drops the row at the front, which is too long; by default that is its line. */
+  passLong?(window: ByteWindow, isCut: boolean): Promise<PassedRow>;
+}
+
+/** Finds the ends of rows where no newline tells them. */
+export interface RowCutter extends RowCounter {
+  /** The same up to the first row that ends at or behind `upTo`. */
+  passTo(view: Buffer, input: CountedBytes, upTo: number): PassedRows;
+  passLong(window: ByteWindow, isCut: boolean): Promise<PassedRow>;
 }
 
 /** The bytes that a tokenizer works on; they begin at a row's start. */
@@ -22,6 +59,8 @@ export interface TokenizerInput {
   readonly base: Position;
   /** The input ends with the view. */
   readonly isFinal: boolean;
+  /** The input is a part of a file that goes on behind it; `false` by default. */
+  readonly isCut?: boolean | undefined;
   readonly readText: ReadText;
 }
 
@@ -31,6 +70,8 @@ export interface Tokenizer {
   take(input: TokenizerInput): Records | 'needs_more' | 'too_long';
   /** A stretch of nothing but a row that was passed over. */
   refuse(reject: Reject, end: Position, byteCount: number): Records;
+  /** Drops the row at the front, which is too long; by default that is its line. */
+  passLong?(window: ByteWindow, isCut: boolean): Promise<PassedRow>;
 }
 
 export interface StretchLimits {
@@ -48,6 +89,10 @@ export interface TextFormat {
   createTokenizer(head: Head, limits: StretchLimits, columns?: readonly Column[]): Tokenizer;
   /** How quoted newlines are told from the ends of rows; undefined where every newline ends a row. */
   describeRows(head: Head): CsvDialect | undefined;
+  /** For a file whose rows are told apart from its start on only; undefined for the others. */
+  openCutter?(head: Head): RowCutter | undefined;
+  /** Counts the rows of a file of such a head. */
+  openCounter(head: Head): RowCounter;
 }
 
 /** Limits of a stretch: 8,192 rows of 32 bytes are 256 KiB, and the places of one stretch are then 224 KiB. Half a window, so that most are full. */
@@ -65,6 +110,8 @@ export interface Reading {
   readonly headBytes: number;
   /** Reads bytes of the source again; undefined for a stream, whose bytes are kept instead. */
   readonly reread: ((offset: number, byteCount: number) => string) | undefined;
+  /** The window ends with a shard, and the file goes on; `false` by default. */
+  readonly isCut?: boolean | undefined;
   /** Throws once the reading is to stop. */
   readonly checkCancelled: () => void;
 }
@@ -80,7 +127,7 @@ export async function* readStretches(window: ByteWindow, reading: Reading): Asyn
     if (window.byteCount === 0) return;
     const text = holdText(window.view(), position.offset, reading.reread);
     const { isFinal } = window;
-    const taken = reading.tokenizer.take({ view: window.view(), base: position, isFinal, readText: text.read });
+    const taken = reading.tokenizer.take({ view: window.view(), base: position, isFinal, isCut: reading.isCut, readText: text.read });
     if (taken === 'needs_more') {
       if (isFinal) throw new SluiceError('SLUICE_INTERNAL', `the last row at byte ${position.offset} was not read`);
       await window.fill();
@@ -109,9 +156,12 @@ export function describeLongRow(maxRowBytes: number): string {
 }
 
 async function passLongRow(window: ByteWindow, base: Position, reading: Reading): Promise<Records> {
-  const byteCount = await window.skipLine();
+  const { byteCount, lines } = (await reading.tokenizer.passLong?.(window, reading.isCut === true)) ?? {
+    byteCount: await window.skipLine(),
+    lines: 1,
+  };
   const message = describeLongRow(reading.maxRowBytes);
-  const end = { offset: base.offset + byteCount, row: base.row + 1, line: base.line + 1 };
+  const end = { offset: base.offset + byteCount, row: base.row + 1, line: base.line + lines };
   return reading.tokenizer.refuse({ code: 'ROW_TOO_LONG', message, ...base }, end, byteCount);
 }
 

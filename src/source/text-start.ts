@@ -8,13 +8,13 @@ const utf8Mark = [0xef, 0xbb, 0xbf] as const;
 const foreignStarts: readonly { readonly bytes: readonly number[]; readonly what: string; readonly hint: string }[] = [
   { bytes: [0xff, 0xfe], what: 'UTF-16 text', hint: 'Convert it first: iconv -f UTF-16 -t UTF-8.' },
   { bytes: [0xfe, 0xff], what: 'UTF-16 text', hint: 'Convert it first: iconv -f UTF-16 -t UTF-8.' },
-  { bytes: [0x1f, 0x8b], what: 'compressed by gzip', hint: 'Decompress it into a pipe: zcat FILE | sluice load - --format jsonl …' },
+  { bytes: [0x1f, 0x8b], what: 'compressed by gzip', hint: 'Leave --compression out, or name it: --compression gzip.' },
   {
     bytes: [0x28, 0xb5, 0x2f, 0xfd],
     what: 'compressed by zstd',
-    hint: 'Decompress it into a pipe: zstdcat FILE | sluice load - --format jsonl …',
+    hint: 'Leave --compression out, or name it: --compression zstd.',
   },
-  { bytes: [0x50, 0x41, 0x52, 0x31], what: 'a Parquet file', hint: 'Convert it to JSON lines or CSV first.' },
+  { bytes: [0x50, 0x41, 0x52, 0x31], what: 'a Parquet file', hint: 'Leave --format out, or say --format parquet.' },
 ];
 
 /** An input that begins with this many blank bytes is not taken for an empty one: looking further would mean to hold it all. */

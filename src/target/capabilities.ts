@@ -3,6 +3,8 @@ export interface Capabilities {
   readonly name: string;
   /** How statements are cut and read where the target takes them; `sqlite` by default. */
   readonly dialect?: 'sqlite' | 'postgres';
+  /** Asks for the version of the target: one row with one text `version`; undefined where there is nothing to ask. For reports. */
+  readonly versionQuery?: string;
   readonly maxParameters: number;
   readonly maxStatementBytes: number;
   readonly supportsTransactions: boolean;
@@ -12,6 +14,8 @@ export interface Capabilities {
   readonly supportsSearch: boolean;
   /** Whether a load can be made visible all at once, or not at all, in every mode ({@link TargetOptions.isAtomic}). */
   readonly supportsAtomic: boolean;
+  /** Whether rows can be compared and a table mirrored: `compareRows`, mode sync; `false` by default. */
+  readonly supportsSync?: boolean;
   /** How many connections can commit at the same moment; 1: lanes take turns, in the order of the input. */
   readonly writers: number;
   /** `false`: the database lives in the caller's thread, and one lane runs there; `true` by default. */

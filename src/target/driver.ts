@@ -1,26 +1,67 @@
 /** The contract of a target: what a driver must do for a load to be planned, committed exactly once, searched and verified. */
-import type { Batch, Position, Reject } from '../rows/batch.ts';
+import type { Batch } from '../rows/batch.ts';
 import type { Column, ColumnType, Scalar } from '../rows/schema.ts';
-import type { Shard } from '../source/source.ts';
 import type { RunOptions, Statement, UnitOutcome, UnitRequest } from './batch-contract.ts';
+import type {
+  Mark,
+  Outcome,
+  RejectKeeping,
+  CommitUnit,
+  CommitOptions,
+  FinishOptions,
+  DuplicateRepair,
+  CompareRequest,
+  RowComparison,
+} from './commit-contract.ts';
 import type { Capabilities } from './capabilities.ts';
-import type { Decision, IndexRequest, IndexResult, Metric, SampleRequest, SearchAnswer, SearchRequest } from './search-contract.ts';
-import type { StrategyRequest, StrategySet } from './strategy.ts';
-
-export type { Capabilities, RunOptions, Statement, UnitOutcome, UnitRequest };
-export type {
+import type { DeleteOutcome, DeleteRequest } from './delete-contract.ts';
+import type {
   Decision,
+  DropIndexRequest,
   IndexRequest,
   IndexResult,
   Metric,
   SampleRequest,
   SearchAnswer,
+  SearchRequest,
+  VectorIndexState,
+} from './search-contract.ts';
+import type { StrategyRequest, StrategySet } from './strategy.ts';
+
+export type {
+  Claim,
+  Mark,
+  Outcome,
+  Landed,
+  RejectKeeping,
+  CommitUnit,
+  CommitOptions,
+  FinishOptions,
+  DuplicateRepair,
+  CompareRequest,
+  RowComparison,
+} from './commit-contract.ts';
+export type { Capabilities, RunOptions, Statement, UnitOutcome, UnitRequest };
+export type { DeleteOutcome, DeleteRequest } from './delete-contract.ts';
+export type {
+  Decision,
+  DropIndexRequest,
+  IndexRequest,
+  IndexResult,
+  IndexSettings,
+  Metric,
+  SampleRequest,
+  SearchAnswer,
   SearchHit,
   SearchRequest,
+  VectorIndexState,
 } from './search-contract.ts';
 
-/** How rows meet rows that are already there. insert: a row with a known key is refused · upsert: it replaces the columns loaded · skip: the old row stays · replace: the whole table is. */
-export type LoadMode = 'insert' | 'upsert' | 'skip' | 'replace';
+/**
+ * How rows meet rows that are already there. insert: a row with a known key is refused · upsert: it replaces the columns loaded · skip: the old row stays ·
+ * replace: the whole table is · sync: the table becomes the source's mirror: new rows in, changed ones updated, equal ones left alone, vanished ones deleted.
+ */
+export type LoadMode = 'insert' | 'upsert' | 'skip' | 'replace' | 'sync';
 
 /** What a caller may ask of the way a target is written. A driver puts what it can't do into the plan's problems. All false or `auto` by default. */
 export interface TargetOptions {
@@ -123,91 +164,7 @@ export interface TablePlan {
   readonly settings: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** A shard handed to one lane: only commits with this epoch are taken. */
-export interface Claim {
-  readonly load: string;
-  readonly shard: Shard;
-  /** Raised by each claim; a commit with an older one changes nothing. */
-  readonly epoch: number;
-  /** Where to go on. */
-  readonly position: Position;
-}
-
-/** What a commit writes into the shard's ledger row, in the same transaction as the rows. */
-export interface Mark {
-  readonly load: string;
-  readonly shard: number;
-  readonly epoch: number;
-  /** The position that the ledger must hold before. */
-  readonly from: Position;
-  /** The position that it holds after. */
-  readonly to: Position;
-  /** The shard is finished with this commit. */
-  readonly isLast: boolean;
-  /** Rows read between `from` and `to`: in the batch and refused. */
-  readonly readCount: number;
-  /** Bytes of the source between them. */
-  readonly byteCount: number;
-  readonly embedded: { readonly texts: number; readonly distinct: number; readonly cached: number; readonly embedded: number };
-}
-
-/** What became of a batch. committed: `readCount = written + skipped + rejects.length`. fenced: another owner has the shard; nothing was written. */
-export type Outcome =
-  | {
-      readonly kind: 'committed';
-      readonly written: number;
-      readonly skipped: number;
-      /** All rejects of the batch: those handed in, then those of the target. */
-      readonly rejects: readonly Reject[];
-    }
-  | { readonly kind: 'fenced' };
-
-/** Thrown by `commit` when the link broke: `no` = certainly not written; `unknown` = ask `settle` over a new connection. */
-export type Landed = 'no' | 'unknown';
-
 export type ResultRow = Readonly<Record<string, string | number | bigint | boolean | Uint8Array | null>>;
-
-/** How much of a refused row the ledger keeps. */
-export interface RejectKeeping {
-  readonly keepsRows: boolean;
-  /** A longer row is cut to this many bytes and marked so. */
-  readonly maxBytes: number;
-}
-
-/** What stands or falls together: rows, the rejects found among their neighbours, and the mark over both. */
-export interface CommitUnit {
-  readonly batch: Batch;
-  readonly rejects: readonly Reject[];
-  readonly mark: Mark;
-}
-
-/** Where a lane may commit: with a signal that ends the waits. */
-export interface CommitOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** The end of a load's last session. */
-export interface FinishOptions {
-  /** Of rows that are refused only now; whole, up to 64 KiB, by default. */
-  readonly keeping?: RejectKeeping | undefined;
-  /** Every shard is done; false: the load goes on later, and only what was put off comes back. */
-  readonly isComplete: boolean;
-  /** Told of each index that is being made. */
-  readonly onProgress?:
-    ((progress: { readonly index: string; readonly phase: string; readonly done: number; readonly total: number }) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Asked when rows are refused while they are published all at once: whether so many more rejects may be. `false`: nothing is published, SLUICE_REJECT_LIMIT. */
-  readonly mayReject?: ((count: number) => boolean) | undefined;
-}
-
-/** Rows that came twice into a table whose key was put off, with what the ledger must be told of them. */
-export interface DuplicateRepair {
-  /** The first row of each key, in the order of the input; it is the one that stays. */
-  readonly kept: readonly Batch[];
-  /** The others, by shard. */
-  readonly refused: readonly { readonly shard: number; readonly batch: Batch }[];
-  readonly keeping: RejectKeeping;
-}
 
 /** How many lanes a target can take now, and why. */
 export interface LaneAdvice {
@@ -248,8 +205,21 @@ export interface Connection {
   digestKeys(table: string, key: readonly string[]): Promise<{ readonly rows: number; readonly digest: string }>;
   /** Which of the keys (each a list of values in the order of `key`) are not in the table, by index. */
   missingKeys(table: string, key: readonly string[], keys: readonly (readonly Scalar[])[]): Promise<readonly number[]>;
+  /**
+   * Compares rows with those that are stored, value by value as the target would store them (its types, its rounding, its own equality). Asks only, leaves nothing behind,
+   * and may be called while other connections write. For mode sync and for `verify --deep`.
+   */
+  compareRows?(request: CompareRequest): Promise<RowComparison>;
   /** Builds, extends or leaves the side index of a vector column, off the caller's thread. */
   buildIndex(request: IndexRequest): Promise<IndexResult>;
+  /** The vector indexes of a table, of all its vector columns; undefined where the driver has none. */
+  listIndexes?(table: string): Promise<readonly VectorIndexState[]>;
+  /** Drops vector indexes and answers with their names; the table's rows stay. */
+  dropIndex?(request: DropIndexRequest): Promise<readonly string[]>;
+  /** Deletes rows in one transaction, with the ledger's records of it; indexes stay right. */
+  deleteRows?(request: DeleteRequest): Promise<DeleteOutcome>;
+  /** Bytes on disk that a table takes, its indexes included; undefined where that can't be told cheaply. */
+  measureTable?(table: string): Promise<number | undefined>;
   search(request: SearchRequest): Promise<SearchAnswer>;
   /**
    * Runs statements as one request, for targets that take SQL; n statements give n answers.

@@ -6,6 +6,7 @@ import { describeModes } from './mode-promises.ts';
 import { describeOpening } from './opening-promises.ts';
 import { describeResuming } from './resume-promises.ts';
 import { describeSearching } from './search-promises.ts';
+import { describeSyncing } from './sync-promises.ts';
 import { describeTypes } from './type-promises.ts';
 
 /** Registers the whole suite with node:test. */
@@ -17,5 +18,6 @@ export function describeConformance(options: ConformanceOptions): void {
     describeCommits(options);
     describeResuming(options);
     describeSearching(options);
+    describeSyncing(options);
   });
 }

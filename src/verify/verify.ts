@@ -1,5 +1,6 @@
 /** Compares a target with its ledger: sums, shards, indexes, row counts, and the digest of all keys. Reads only. */
 import { addDigest, formatDigest, parseDigest } from '../ledger/digest.ts';
+import { readDeletions } from '../ledger/deletions.ts';
 import { readLoads, type LedgerLoad } from '../ledger/reading.ts';
 import type { VerifyCheck, VerifyReport } from '../load/options.ts';
 import { parseRunPlan, type RunPlan } from '../load/run-plan.ts';
@@ -8,6 +9,9 @@ import { openLedger } from '../load/status.ts';
 import { checkLedger } from '../load/verify-load.ts';
 import { SluiceError } from '../errors.ts';
 import type { Connection } from '../target/driver.ts';
+import type { SourceInput } from '../source/source.ts';
+import type { DeepProgress, DeepReport } from './deep-contract.ts';
+import { checkValues, describeDifference } from './deep-text.ts';
 import { findMissingRows } from './missing-rows.ts';
 import { formatCount } from '../count-text.ts';
 
@@ -19,6 +23,22 @@ export interface VerifyOptions {
   readonly load?: string | undefined;
   /** A table; that of the newest load by default. */
   readonly table?: string | undefined;
+  /** Compares the values of every row with the source that it came from. Reads the sources of the loads again. */
+  readonly deep?: boolean | undefined;
+  /** Deep: the rows of the load again (the newest one's, where none is named), for streams and for files that are elsewhere now. */
+  readonly from?: SourceInput | undefined;
+  /** Deep: differences are told with the source's values; without it no row data is shown. */
+  readonly showsValues?: boolean | undefined;
+  /** Deep: readers side by side; the cores of the machine, at most 4, by default. */
+  readonly lanes?: number | undefined;
+  readonly lockTimeoutMs?: number | undefined;
+  readonly onProgress?: ((progress: DeepProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `verify` found. */
+export interface TableVerification extends VerifyReport {
+  readonly deep?: DeepReport | undefined;
 }
 
 /** The loads that made a table what it is, and what it held before them. */
@@ -32,8 +52,9 @@ interface History {
  * Verifies the table of a load: every load into it is balanced and complete, and the table holds as many rows, with the keys, that they account for.
  * @throws SLUICE_LOAD_UNKNOWN, SLUICE_TABLE_UNKNOWN
  */
-export async function verify(options: VerifyOptions): Promise<VerifyReport> {
-  const connection = await openLedger(options.in);
+export async function verify(options: VerifyOptions): Promise<TableVerification> {
+  checkDeepOptions(options);
+  const connection = await openLedger(options.in, options.lockTimeoutMs);
   try {
     const batch = await findBatch(connection, options);
     if (batch !== undefined) return await verifyBatch(connection, batch);
@@ -43,12 +64,33 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
       for (const one of await checkLedger(connection, load)) checks.push({ ...one, name: `${load.load}: ${one.name}` });
     }
     checks.push(...(await checkTable(connection, history)));
+    const deep = options.deep === true ? await compareValues(options, connection, history) : undefined;
+    checks.push(...(deep?.loads ?? []).map(checkValues));
     const isOk = checks.every((one) => one.isOk);
-    const differences = isOk ? [] : await findMissingRows(connection, history.loads);
-    return { schema: 1, isOk, table: history.table, loads: history.loads.map((load) => load.load), checks, differences };
+    const differences = deep?.differences.map(describeDifference) ?? (isOk ? [] : await findMissingRows(connection, history.loads));
+    const report = { schema: 1, isOk, table: history.table, loads: history.loads.map((load) => load.load), checks, differences } as const;
+    return deep === undefined ? report : { ...report, deep };
   } finally {
     await connection.close();
   }
+}
+
+function checkDeepOptions({ deep, from, showsValues, lanes }: VerifyOptions): void {
+  if (deep === true && lanes !== undefined && !(Number.isInteger(lanes) && lanes >= 1 && lanes <= 64)) {
+    throw new SluiceError('SLUICE_USAGE', `lanes must be 1 to 64, not ${String(lanes)}.`);
+  }
+  if (deep === true || (from === undefined && showsValues !== true && lanes === undefined)) return;
+  throw new SluiceError('SLUICE_USAGE', 'Rows are set beside their source only by a deep verification.', {
+    hint: 'Add --deep (deep: true).',
+  });
+}
+
+async function compareValues(options: VerifyOptions, connection: Connection, { loads }: History): Promise<DeepReport> {
+  const { from, lanes, lockTimeoutMs, onProgress, signal } = options;
+  const named = options.load === undefined ? undefined : (await chooseLoad(connection, options.load)).load;
+  const { verifyDeep } = await import('./deep.ts');
+  const showsValues = options.showsValues === true;
+  return verifyDeep({ target: options.in, connection, loads, named, from, showsValues, lanes, lockTimeoutMs, onProgress, signal });
 }
 
 /** The batch of statements that is meant: by its name, or the newest where there are no loads of rows. */
@@ -106,7 +148,8 @@ async function checkTable(connection: Connection, { table, loads, run }: History
       },
     ];
   }
-  const expected = first.baseRows + loads.reduce((sum, load) => sum + load.added, 0);
+  const deletions = await readDeletions(connection);
+  const expected = first.baseRows + loads.reduce((sum, load) => sum + load.added - (deletions.get(load.load) ?? 0), 0);
   const canDigest = first.baseDigest !== undefined && settings.every((of) => of['tracksKeys'] === true) && isOneKey(loads);
   if (!canDigest || first.baseDigest === undefined) {
     const found = await connection.countRows(table);

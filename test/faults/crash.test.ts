@@ -1,5 +1,6 @@
 /** Loads killed at seeded moments, then taken up by another process: the table is the one of a load that nothing happened to. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { load } from '../../src/load/load.ts';
 import { chooseMoments, crashAndGoOn, prepareStage, runInPairs, type Scenario } from '../fixtures/load-crash.ts';
@@ -10,6 +11,19 @@ import { createRandom } from '../simulate/random.ts';
 
 const seed = Number(process.env['SLUICE_TEST_SEED'] ?? Date.now() % 1_000_000);
 console.log(`crash test seed ${seed} (SLUICE_TEST_SEED=${seed} repeats it)`);
+
+/** Most rows as the table has them; some changed, new, repeated, refused or left out. */
+function writeMirror(file: string): void {
+  const random = createRandom(seed);
+  const lines: string[] = [];
+  for (let row = 0; row < 1_300; row++) {
+    if (random.chance(0.05)) continue;
+    const body = random.chance(0.05) ? `changed ${row}` : `text ${row}`;
+    const n = random.chance(0.01) ? 99 : random.chance(0.01) ? 'x' : row % 90;
+    lines.push(JSON.stringify({ id: random.chance(0.01) ? random.between(0, row) : row, body, n }));
+  }
+  writeFileSync(file, `${lines.join('\n')}\n`);
+}
 
 const scenarios: readonly Scenario[] = [
   {
@@ -73,6 +87,29 @@ const scenarios: readonly Scenario[] = [
       `CREATE TRIGGER note AFTER UPDATE ON people BEGIN INSERT INTO audit VALUES (new.id); END`,
       `CREATE VIEW names AS SELECT name FROM people`,
       `INSERT INTO people VALUES (1, 'old', 1), (900000, 'old too', 2)`,
+    ],
+  },
+  {
+    name: 'a sync that embeds, refuses and deletes over two lanes',
+    table: 'docs',
+    moments: 12,
+    delays: 1,
+    extension: 'jsonl',
+    writeInput: writeMirror,
+    options: {
+      key: ['id'],
+      mode: 'sync',
+      maxDeletes: '50%',
+      embed: { column: 'body', with: 'hash', dimensions: 32, into: 'place' },
+      lanes: 2,
+      shardBytes: 8_192,
+      maxBatchRows: 150,
+    },
+    before: [
+      `CREATE TABLE docs (id INTEGER PRIMARY KEY, body TEXT, n INTEGER CHECK (n < 95), place F32_BLOB(32))`,
+      `CREATE TABLE audit (id INTEGER)`,
+      `CREATE TRIGGER note AFTER DELETE ON docs BEGIN INSERT INTO audit VALUES (old.id); END`,
+      `WITH RECURSIVE s(id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM s WHERE id < 1199) INSERT INTO docs SELECT id, 'text ' || id, id % 90, zeroblob(128) FROM s`,
     ],
   },
   {

@@ -28,6 +28,8 @@ export interface BenchOptions {
   readonly maxBatchRows?: number;
   readonly isEmbedded?: boolean;
   readonly isSeekable?: boolean;
+  /** Rows that the table has before; then the load mirrors its source. */
+  readonly stored?: Scenario['stored'];
 }
 
 /** Rows that fit, with keys from 1. */
@@ -39,8 +41,15 @@ export function makeRows(count: number, change: (row: InputRow) => Partial<Input
 }
 
 export function openBench(rows: readonly InputRow[], options: BenchOptions = {}): Bench {
-  const { isEmbedded = false, isSeekable = true, maxBatchRows = 1000, stretchRows = 1 } = options;
-  const scenario: Scenario = { ...createScenario(1), shards: [rows], isEmbedded, isSeekable, mode: 'insert' };
+  const { isEmbedded = false, isSeekable = true, maxBatchRows = 1000, stretchRows = 1, stored } = options;
+  const scenario: Scenario = {
+    ...createScenario(1),
+    shards: [rows],
+    isEmbedded,
+    isSeekable,
+    stored: stored ?? [],
+    mode: stored === undefined ? 'insert' : 'sync',
+  };
   const audit = createAudit(scenario);
   const target = createTarget(scenario, audit, honestTarget);
   const claim = target.claim(0, 1);
@@ -54,6 +63,10 @@ export function openBench(rows: readonly InputRow[], options: BenchOptions = {})
     builder: createBatchBuilder(columns),
     limits: { maxBatchBytes: 2 ** 20, maxBatchRows, maxRejectBytes: 2 ** 20 },
     embed: isEmbedded ? { stage: plainStage, from: 1, into: 2, emptyText: 'reject' } : undefined,
+    sync:
+      stored === undefined
+        ? undefined
+        : { table: 'simulated', key: ['id'], compared: ['text'], filled: [], keys: createBatchBuilder(columns.slice(0, 1)) },
     connection: () => Promise.resolve(connect(target, record.marks)),
     reconnect: () => Promise.resolve(),
     turn: { take: () => Promise.resolve('taken'), release: (end) => void record.turnEnds.push(end) },
@@ -76,6 +89,7 @@ function connect(target: SimulatedTarget, marks: Mark[]): Awaited<ReturnType<Lan
       return Promise.resolve(target.commit({ ...unit, before: [], owner: 1, isTorn: false }));
     },
     settle: (mark) => Promise.resolve(target.settle(mark)),
+    compareRows: ({ batch }) => Promise.resolve(target.compare(batch)),
   };
 }
 

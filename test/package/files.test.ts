@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const files = globSync(['{src,test,scripts,bench,examples,docs,.ci}/**/*', '*.{json,md}', '.*rc', '.*rc.json', '.*ignore'], {
   cwd: root,
+  exclude: ['**/node_modules/**', 'bench/results/**'],
   withFileTypes: true,
 })
   .filter((entry) => entry.isFile())

@@ -9,9 +9,10 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** A folder may import from its own layer and from those before it. `testing` sits beside what users call: it is published and tests drivers. */
 const layers: readonly (readonly string[])[] = [
-  ['errors.ts', 'count-text.ts', 'rows', 'sql'],
+  ['errors.ts', 'count-text.ts', 'quantity-text.ts', 'rows', 'sql'],
   ['source', 'embed', 'target', 'ledger'],
-  ['load', 'batch', 'search', 'verify', 'bench'],
+  ['load', 'batch', 'search', 'verify', 'bench', 'check', 'collection', 'export'],
+  ['report'],
   ['index.ts', 'testing'],
   ['cli', 'server'],
 ];
@@ -21,10 +22,13 @@ const contracts: ReadonlyMap<string, number> = new Map([
   [path.join('source', 'source.ts'), 0],
   [path.join('target', 'batch-contract.ts'), 0],
   [path.join('target', 'capabilities.ts'), 0],
+  [path.join('target', 'commit-contract.ts'), 0],
+  [path.join('target', 'delete-contract.ts'), 0],
   [path.join('target', 'driver.ts'), 0],
   [path.join('target', 'search-contract.ts'), 0],
   [path.join('target', 'strategy.ts'), 0],
   [path.join('load', 'options.ts'), 1],
+  [path.join('load', 'report-contract.ts'), 1],
 ]);
 
 /** Import and export statements, `import()` of a literal, and addresses of worker files. */

@@ -113,6 +113,8 @@ test('a plan for a folder that is not there makes none, and reading from it says
   const url = `pglite:${path.join(folder, 'data')}`;
   const connection = await connect(url, { isPlanning: true });
   assert.equal(await connection.describe('items'), undefined);
+  // A load must not go on in it: its rows would be gone with it.
+  assert.equal(connection.capabilities.plansInSession, false);
   await connection.close();
   await assert.rejects(connect(url, { isReadOnly: true }), { code: 'SLUICE_TARGET_MISSING' });
   assert.deepEqual(readdirSync(folder), []);

@@ -31,6 +31,7 @@ export interface TableRow {
 export interface Change {
   readonly mark: Mark;
   readonly batch: Batch;
+  readonly kept?: Batch | undefined;
   readonly before: Readonly<ShardRow>;
   readonly after: Readonly<ShardRow>;
   /** Rejects of the shard that stand in the ledger. */
@@ -80,8 +81,13 @@ export function createAudit(scenario: Scenario): Audit {
 
 type Check = (isTrue: boolean, invariant: string, what: string) => void;
 
-function checkRows({ batch, mark }: Change, options: { scenario: Scenario; seen: Set<string>; claim: Check }): void {
+function checkRows({ batch, kept, mark }: Change, options: { scenario: Scenario; seen: Set<string>; claim: Check }): void {
   const { claim, scenario, seen } = options;
+  for (const row of kept?.places.rows ?? []) {
+    const name = `${mark.shard}:${row}`;
+    claim(!seen.has(name), 'I1', `row ${name} was accounted for twice`);
+    seen.add(name);
+  }
   for (let index = 0; index < batch.rowCount; index += 1) {
     const row = batch.places.rows[index] ?? -1;
     const expected = scenario.shards[mark.shard]?.[row];

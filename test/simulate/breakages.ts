@@ -24,6 +24,11 @@ const targetBreakages: readonly KnownBreakage[] = [
   { name: 'a ledger that is written without the rows', invariants: ['I17'], target: { atomicity: 'ledger_first' } },
   { name: 'a ledger that forgets rejects', invariants: ['I7'], target: { keepsRejects: false } },
   { name: 'an answer that leaves a reject out', invariants: ['internal'], target: { countsRejects: false } },
+  {
+    name: 'a sync that takes refused and equal rows for vanished ones',
+    invariants: ['I17', 'I18'],
+    target: { notesSeen: 'with_written_rows' },
+  },
   { name: 'a settling that always says landed', invariants: ['I16', 'I17'], target: { settles: 'always_landed' } },
   { name: 'a settling that never says landed', invariants: ['internal'], target: { settles: 'never_landed' } },
   { name: 'a settling of the last batch by its position alone', invariants: ['I16'], target: { settles: 'by_position_alone' } },

@@ -1,7 +1,7 @@
 /** The simulated way between a lane and the target: requests get lost, arrive late or twice, and answers never come. */
 import { SluiceError } from '../../src/errors.ts';
 import type { Lane } from '../../src/load/shard.ts';
-import type { Mark, Outcome } from '../../src/target/driver.ts';
+import type { CompareRequest, Mark, Outcome, RowComparison } from '../../src/target/driver.ts';
 import { LinkLostError } from '../../src/target/link.ts';
 import type { Actor } from './actor.ts';
 import type { CommitRequest } from './target.ts';
@@ -41,6 +41,7 @@ export function createLink(options: LinkOptions): Link {
         return commitOverLink(options, state, { request, signal: commitOptions?.signal });
       },
       settle: (mark) => settleOverLink(options, state, mark),
+      compareRows: (request) => compareOverLink(options, state, request),
     },
     reconnect: async () => {
       const { actor, world } = options;
@@ -108,7 +109,19 @@ async function settleOverLink({ actor, world }: LinkOptions, state: LinkState, m
   return answer;
 }
 
-function breakLink(state: LinkState, landed: 'no' | 'unknown', mark: Mark): LinkLostError {
+/** A question leaves nothing behind: whatever becomes of the link, there is no doubt to settle. */
+async function compareOverLink({ actor, world }: LinkOptions, state: LinkState, { batch, signal }: CompareRequest): Promise<RowComparison> {
+  const { audit, faults, random, target } = world;
+  if (state.isBroken) audit.report('I6', 'rows were compared over a broken link');
+  await actor.pauseUnless(6, signal);
+  if (random.chance(faults.failing)) throw new SluiceError('SLUICE_TARGET_LOCKED', 'The simulated target is locked.');
+  if (random.chance(faults.cutBefore)) throw breakLink(state, random.pick(['no', 'unknown']), undefined);
+  const answer = target.compare(batch);
+  await actor.pause(6);
+  return answer;
+}
+
+function breakLink(state: LinkState, landed: 'no' | 'unknown', mark: Mark | undefined): LinkLostError {
   state.isBroken = true;
   if (landed === 'unknown') state.doubt = mark;
   return new LinkLostError(landed, 'The simulated link broke.');

@@ -46,7 +46,9 @@ export interface Scenario {
   readonly stretchRows: number;
   readonly maxBatchRows: number;
   readonly policy: TurnPolicy;
-  readonly mode: 'insert' | 'skip' | 'upsert';
+  readonly mode: 'insert' | 'skip' | 'upsert' | 'sync';
+  /** Rows of the table before the load; only mode sync has some. */
+  readonly stored: readonly { readonly id: number; readonly text: string }[];
   readonly isEmbedded: boolean;
   readonly faults: Faults;
   readonly sessions: readonly Session[];
@@ -78,6 +80,7 @@ export function createScenario(seed: number): Scenario {
   const isEmbedded = random.chance(0.4);
   const keySpace = random.pick([6, 40, 1000]);
   const shardCount = random.between(1, 4);
+  const mode = random.pick(['insert', 'skip', 'upsert', 'sync'] as const);
   return {
     seed,
     shards: Array.from({ length: shardCount }, () => createRows(random, { keySpace, isEmbedded })),
@@ -85,7 +88,8 @@ export function createScenario(seed: number): Scenario {
     stretchRows: random.between(1, 3),
     maxBatchRows: random.between(1, 4),
     policy: random.pick(['ordered', 'ordered', 'exclusive', 'free']),
-    mode: random.pick(['insert', 'skip', 'upsert']),
+    mode,
+    stored: mode === 'sync' ? createStored(random, keySpace) : [],
     isEmbedded,
     faults: createFaults(random),
     sessions: createSessions(random),
@@ -119,6 +123,12 @@ function createRows(random: Random, options: { keySpace: number; isEmbedded: boo
     const fate = random.chance(0.75) ? 'fits' : random.pick(badFates);
     return { id, text: fate === 'unembeddable' ? '' : `text ${random.between(1, 9)}`, fate };
   });
+}
+
+/** Half of the texts are those that rows of the input may have, so that some rows are equal. */
+function createStored(random: Random, keySpace: number): { readonly id: number; readonly text: string }[] {
+  const ids = new Set(Array.from({ length: random.between(0, 12) }, () => random.between(1, Math.min(keySpace, 40))));
+  return [...ids].map((id) => ({ id, text: `text ${random.between(1, 9)}` }));
 }
 
 /** Most schedules have few kinds of fault, so that each kind also meets a world that is otherwise whole. */

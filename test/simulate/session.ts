@@ -149,6 +149,8 @@ async function runPlace(process: Process, tools: Tools, place: number): Promise<
   }
 }
 
+const mirrored = { table: 'simulated', key: ['id'], compared: ['text'], filled: [] };
+
 function createLane(process: Process, { actor, builder }: Tools, run: { place: number; told: LaneEvent[] }): Lane {
   const { aborting, committing, list, owner, stopping, world } = process;
   const { scenario } = world;
@@ -162,6 +164,7 @@ function createLane(process: Process, { actor, builder }: Tools, run: { place: n
     builder,
     limits: { maxBatchBytes: 2 ** 20, maxBatchRows: scenario.maxBatchRows, maxRejectBytes: 2 ** 20 },
     embed: scenario.isEmbedded ? { stage: createStage(world, actor), from: 1, into: 2, emptyText: 'reject' } : undefined,
+    sync: scenario.mode === 'sync' ? { ...mirrored, keys: createBatchBuilder(columns.slice(0, 1)) } : undefined,
     connection: () => Promise.resolve(link.connection),
     reconnect: () => link.reconnect(),
     turn: openTurns({ policy: scenario.policy, buffer, stallMs, wait: actor.waitForChange }).at(run.place),

@@ -1,6 +1,6 @@
 /** The simulated target: a table with a key, and the ledger beside it, changed by transactions. What it is asked to do badly, it does badly, for breakages. */
 import type { Batch, Position, Reject } from '../../src/rows/batch.ts';
-import type { Claim, Mark, Outcome } from '../../src/target/driver.ts';
+import type { Claim, Mark, Outcome, RowComparison } from '../../src/target/driver.ts';
 import type { Audit, ShardRow, TableRow } from './audit.ts';
 import { fateCodes, type Scenario } from './scenario.ts';
 
@@ -15,6 +15,8 @@ export interface TargetRules {
   readonly atomicity: 'one' | 'rows_first' | 'ledger_first';
   readonly keepsRejects: boolean;
   readonly countsRejects: boolean;
+  /** Mode sync: keys are noted as seen in the commit of their rows. */
+  readonly notesSeen: 'with_rows' | 'with_written_rows';
   readonly settles: 'by_ledger' | 'always_landed' | 'never_landed' | 'by_position_alone';
 }
 
@@ -27,11 +29,14 @@ export const honestTarget: TargetRules = {
   atomicity: 'one',
   keepsRejects: true,
   countsRejects: true,
+  notesSeen: 'with_rows',
   settles: 'by_ledger',
 };
 
 export interface CommitRequest {
   readonly batch: Batch;
+  readonly kept?: Batch | undefined;
+  readonly spared?: readonly Batch[] | undefined;
   readonly rejects: readonly Reject[];
   readonly mark: Mark;
   /** Shards that the sender's session has before this one, and its number; empty where no order is kept. */
@@ -45,6 +50,9 @@ export interface SimulatedTarget {
   readonly table: ReadonlyMap<number, TableRow>;
   readonly rejects: ReadonlyMap<number, readonly Reject[]>;
   readonly ledger: readonly Readonly<ShardRow>[];
+  /** Mode sync: keys that the load has seen. */
+  readonly seen: ReadonlySet<number>;
+  compare(batch: Batch): RowComparison;
   claim(shard: number, owner: number): Claim | undefined;
   commit(request: CommitRequest): Outcome;
   settle(mark: Mark): 'landed' | 'not_landed' | 'fenced';
@@ -55,6 +63,7 @@ interface Store {
   readonly rules: TargetRules;
   readonly audit: Audit;
   readonly table: Map<number, TableRow>;
+  readonly seen: Set<number>;
   readonly rejects: Map<number, Reject[]>;
   readonly ledger: ShardRow[];
 }
@@ -64,7 +73,8 @@ export function createTarget(scenario: Scenario, audit: Audit, rules: TargetRule
     scenario,
     rules,
     audit,
-    table: new Map(),
+    table: new Map(scenario.stored.map(({ id, text }) => [id, { shard: -1, row: -1, id, text }])),
+    seen: new Set(),
     rejects: new Map(scenario.shards.map((_, shard) => [shard, []])),
     ledger: scenario.shards.map(() => ({
       epoch: 0,
@@ -81,6 +91,8 @@ export function createTarget(scenario: Scenario, audit: Audit, rules: TargetRule
     table: store.table,
     rejects: store.rejects,
     ledger: store.ledger,
+    seen: store.seen,
+    compare: (batch) => compareBatch(store, batch),
     claim: (shard, owner) => claimShard(store, shard, owner),
     commit: (request) => commitBatch(store, request),
     settle: (mark) => settleMark(store, mark),
@@ -113,11 +125,20 @@ function commitBatch(store: Store, request: CommitRequest): Outcome {
   if (!isOpen || !isNewest || !isInPlace) return { kind: 'fenced' };
   const before = { ...row };
   const isTorn = request.isTorn && rules.atomicity !== 'one';
-  const outcome = writeRows(store, request, isTorn && rules.atomicity === 'ledger_first');
+  const isLost = isTorn && rules.atomicity === 'ledger_first';
+  const outcome = store.scenario.mode === 'sync' ? mirrorRows(store, request, isLost) : writeRows(store, request, isLost);
   if (!(isTorn && rules.atomicity === 'rows_first')) moveShard(row, mark, outcome);
   if (rules.keepsRejects) store.rejects.get(mark.shard)?.push(...outcome.rejects);
   const unfinishedBefore = placesBefore.filter((shard) => !readShard(ledger, shard).isDone && readShard(ledger, shard).owner === owner);
-  audit.checkChange({ mark, batch, before, after: { ...row }, rejects: store.rejects.get(mark.shard) ?? [], unfinishedBefore });
+  audit.checkChange({
+    mark,
+    batch,
+    kept: request.kept,
+    before,
+    after: { ...row },
+    rejects: store.rejects.get(mark.shard) ?? [],
+    unfinishedBefore,
+  });
   return rules.countsRejects ? outcome : { ...outcome, rejects: outcome.rejects.slice(1) };
 }
 
@@ -134,6 +155,54 @@ function writeRows(store: Store, { batch, mark, rejects }: CommitRequest, isLost
     else refused.push({ code: answer, message: 'refused', row: batch.places.rows[index] ?? 0, offset: 0, line: 0 });
   }
   return { kind: 'committed', written, skipped, rejects: [...rejects, ...refused] };
+}
+
+/** Mode sync: all rows in the order of the input; the first of a key speaks for it. */
+function mirrorRows(store: Store, { batch, kept, mark, rejects, spared = [] }: CommitRequest, isLost: boolean): Committed {
+  const refused: Reject[] = [];
+  let written = 0;
+  for (const { of, index, row } of orderRows([batch, ...(kept === undefined ? [] : [kept]), ...spared])) {
+    const refuse = (code: 'REFUSED_CHECK' | 'REFUSED_UNIQUE'): void =>
+      void refused.push({ code, message: 'refused', row, offset: 0, line: 0 });
+    const id = readId(of, index);
+    const isRepeated = store.seen.has(id);
+    if (of === batch || store.rules.notesSeen === 'with_rows') store.seen.add(id);
+    if (of !== batch && of !== kept) continue;
+    if (isRepeated) refuse('REFUSED_UNIQUE');
+    else if (of === batch && store.scenario.shards[mark.shard]?.[row]?.fate === 'refused') refuse('REFUSED_CHECK');
+    else if (of === batch) {
+      written += 1;
+      if (!isLost) store.table.set(id, toTableRow(batch, mark.shard, index));
+    }
+  }
+  const keptCount = kept?.rowCount ?? 0;
+  const skipped = batch.rowCount + keptCount - written - refused.length;
+  return { kind: 'committed', written, skipped, rejects: [...rejects, ...refused] };
+}
+
+function orderRows(batches: readonly Batch[]): { readonly of: Batch; readonly index: number; readonly row: number }[] {
+  const rows = batches.flatMap((of) =>
+    Array.from({ length: of.rowCount }, (_, index) => ({ of, index, row: of.places.rows[index] ?? -1 })),
+  );
+  return rows.toSorted((a, b) => a.row - b.row);
+}
+
+function readId({ values }: Batch, index: number): number {
+  const ids = values[0];
+  if (ids?.kind !== 'scalar') throw new TypeError('The batch has no keys.');
+  return Number(ids.values[index]);
+}
+
+function compareBatch({ table }: Store, batch: Batch): RowComparison {
+  const differing = new Map<number, readonly string[]>();
+  const states = Uint8Array.from({ length: batch.rowCount }, (_, index) => {
+    const stored = table.get(readId(batch, index));
+    if (stored === undefined) return 0;
+    if (stored.text === toTableRow(batch, -1, index).text) return 2;
+    differing.set(index, ['text']);
+    return 1;
+  });
+  return { states, differing };
 }
 
 function toTableRow(batch: Batch, shard: number, index: number): TableRow {

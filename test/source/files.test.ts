@@ -15,13 +15,13 @@ test('what cannot be read is refused by one message that names the file and says
   const cases: [string, string, RegExp][] = [
     [join(folder.path, 'none.csv'), 'SLUICE_SOURCE_MISSING', /none\.csv does not exist/],
     [join(folder.path, '*.ndjson'), 'SLUICE_SOURCE_MISSING', /no file matches/],
-    [folder.path, 'SLUICE_SOURCE_NOT_A_FILE', /is a directory/],
+    [makeFolder(context).path, 'SLUICE_SOURCE_MISSING', /there is no file to load in/],
     [folder.write('empty.jsonl', ''), 'SLUICE_SOURCE_EMPTY', /empty\.jsonl is empty/],
     [folder.write('blank.csv', '\uFEFF \r\n\n'), 'SLUICE_SOURCE_EMPTY', /blank\.csv is empty/],
-    [folder.write('rows.txt', '{}'), 'SLUICE_FORMAT_UNKNOWN', /rows\.txt/],
+    [folder.write('rows.txt', 'a\nb\n'), 'SLUICE_FORMAT_UNKNOWN', /rows\.txt/],
     [folder.write('wide.csv', Buffer.from('\uFEFFa,b\n', 'utf16le')), 'SLUICE_FORMAT_UNKNOWN', /UTF-16/],
-    [folder.write('zipped.csv', Buffer.from([0x1f, 0x8b, 8, 0, 0])), 'SLUICE_FORMAT_UNKNOWN', /gzip/],
-    ['https://example.com/rows.csv', 'SLUICE_USAGE', /https URL/],
+    [folder.write('zipped.csv', Buffer.from([0x1f, 0x8b, 8, 0, 0])), 'SLUICE_SOURCE_INVALID', /gzip data does not end/],
+    ['ftp://example.com/rows.csv', 'SLUICE_USAGE', /ftp URL/],
   ];
   for (const [path, code, message] of cases) {
     await assert.rejects(openSource(path), (error: Error & { code?: string; hint?: string }) => {
@@ -77,8 +77,8 @@ test('files whose headers or formats differ are not loaded as one', async (conte
   const folder = makeFolder(context);
   const first = folder.write('a.csv', 'a,b\n1,2\n');
   await assert.rejects(openSource([first, folder.write('b.csv', 'b,a\n1,2\n')]), {
-    code: 'SLUICE_USAGE',
-    message: /b\.csv does not have the header/,
+    code: 'SLUICE_SOURCES_DISAGREE',
+    message: /b\.csv has the columns in another order/,
   });
   await assert.rejects(openSource([first, folder.write('b.jsonl', '{}\n')]), { code: 'SLUICE_USAGE', message: /csv .*jsonl/ });
   await assert.rejects(openSource([first, '-']), { code: 'SLUICE_USAGE', message: /alone/ });

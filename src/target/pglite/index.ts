@@ -11,6 +11,7 @@ import { SessionLink } from './session-link.ts';
 export const pgliteCapabilities: Capabilities = {
   ...postgresCapabilities,
   name: 'pglite',
+  versionQuery: 'SELECT version() AS version',
   writers: 1,
   usesThreads: false,
   /*
@@ -72,6 +73,11 @@ export async function openPgliteLink(url: string, options: ConnectOptions = {}):
 export const driver: Driver = {
   schemes: ['pglite'],
   capabilities: pgliteCapabilities,
-  connect: async (url: string, options: ConnectOptions = {}): Promise<Connection> =>
-    createPostgresConnection(await openPgliteLink(url, options), options, { capabilities: pgliteCapabilities }),
+  connect: async (url: string, options: ConnectOptions = {}): Promise<Connection> => {
+    const { folder } = parsePlace(url);
+    // What is planned with then is a database of its own, and gone with the plan.
+    const isPlaceholder = options.isPlanning === true && folder !== undefined && !existsSync(folder);
+    const capabilities = isPlaceholder ? { ...pgliteCapabilities, plansInSession: false } : pgliteCapabilities;
+    return createPostgresConnection(await openPgliteLink(url, options), options, { capabilities });
+  },
 };

@@ -5,10 +5,14 @@ import type {
   Capabilities,
   CommitOptions,
   CommitUnit,
+  CompareRequest,
   Connection,
   ConnectOptions,
   Decision,
+  DeleteOutcome,
+  DeleteRequest,
   Driver,
+  DropIndexRequest,
   DuplicateRepair,
   FinishOptions,
   IndexRequest,
@@ -18,6 +22,7 @@ import type {
   Outcome,
   RejectKeeping,
   ResultRow,
+  RowComparison,
   RunOptions,
   SampleRequest,
   SearchAnswer,
@@ -28,6 +33,7 @@ import type {
   TableRequest,
   UnitOutcome,
   UnitRequest,
+  VectorIndexState,
 } from '../driver.ts';
 import { adviseLanes } from './plan/advice.ts';
 import { commitBatch, openWriter, settleMark, type TableWriter } from './commit/commit.ts';
@@ -42,9 +48,11 @@ import type { PgLink } from './link.ts';
 import { planPostgresTable } from './plan/plan.ts';
 import { prepareLoad } from './finish/prepare.ts';
 import { describeTable } from './catalog/schema.ts';
+import { compareRows, type Comparer } from './mirror/compare.ts';
 
 export const postgresCapabilities: Capabilities = {
   name: 'postgres',
+  versionQuery: 'SELECT version() AS version',
   dialect: 'postgres',
   // The protocol counts parameters in 16 bits.
   maxParameters: 65_535,
@@ -56,6 +64,7 @@ export const postgresCapabilities: Capabilities = {
   supportsDeferredIndexes: true,
   supportsSearch: true,
   supportsAtomic: true,
+  supportsSync: true,
   writers: 64,
   /*
    * COPY and ledger row in one transaction: batches of 0.6 MB cost 20 to 35 %, of 6 MB 10 %, of 31 MB 0 to 2 %. In memory a batch takes somewhat more than
@@ -74,6 +83,7 @@ class PostgresConnection implements Connection {
   readonly #options: ConnectOptions;
   readonly #openSecond: (() => Promise<PgLink>) | undefined;
   #writer: TableWriter | undefined;
+  #comparer: Comparer | undefined;
 
   constructor(link: PgLink, options: ConnectOptions, setting: PostgresSetting) {
     this.#link = link;
@@ -143,11 +153,36 @@ class PostgresConnection implements Connection {
     return this.#run(() => findMissing(this.#link, { table, key }, keys));
   }
 
+  compareRows(request: CompareRequest): Promise<RowComparison> {
+    return this.#run(async () => {
+      const options = { lockTimeoutMs: this.#options.lockTimeoutMs, known: this.#comparer };
+      const { comparison, comparer } = await compareRows(this.#link, request, options);
+      this.#comparer = comparer;
+      return comparison;
+    });
+  }
+
   buildIndex(request: IndexRequest): Promise<IndexResult> {
     return this.#run(async () => {
       const { buildVectorIndex } = await import('./search/vector-index.ts');
       return buildVectorIndex(this.#link, request, { openSecond: this.#openSecond });
     });
+  }
+
+  listIndexes(table: string): Promise<readonly VectorIndexState[]> {
+    return this.#run(async () => (await import('./search/index-state.ts')).listIndexes(this.#link, table));
+  }
+
+  dropIndex(request: DropIndexRequest): Promise<readonly string[]> {
+    return this.#run(async () => (await import('./search/index-state.ts')).dropIndexes(this.#link, request));
+  }
+
+  deleteRows(request: DeleteRequest): Promise<DeleteOutcome> {
+    return this.#run(async () => (await import('./delete.ts')).deleteRows(this.#link, request));
+  }
+
+  measureTable(table: string): Promise<number | undefined> {
+    return this.#run(async () => (await import('./search/index-state.ts')).measureTable(this.#link, table));
   }
 
   search(request: SearchRequest): Promise<SearchAnswer> {

@@ -20,6 +20,8 @@ export interface PostgresSettings extends Readonly<Record<string, string | numbe
   readonly defersKey: boolean;
   /** `SET LOCAL synchronous_commit = off` for the batches, with the caller's consent. */
   readonly isFastSession: boolean;
+  /** Mode sync over a table that stays: the table where keys are noted as seen with each commit; rows whose key is not in it are deleted at the end. */
+  readonly seen?: string;
   /** See sqlite: whether rows and keys can be counted and digested by what was committed. */
   readonly countsRows: boolean;
   readonly tracksKeys: boolean;

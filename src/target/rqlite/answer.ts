@@ -166,6 +166,8 @@ export interface ReadOptions {
   readonly level?: ReadLevel;
   readonly signal?: AbortSignal | undefined;
   readonly leaderTimeoutMs?: number | undefined;
+  /** For a question that takes its time. */
+  readonly timeoutMs?: number | undefined;
   readonly failsFast?: boolean;
 }
 
@@ -180,6 +182,7 @@ export async function readRows(link: RqliteLink, statement: string, options: Rea
     statements: [statement],
     isRead: true,
     signal: options.signal,
+    timeoutMs: options.timeoutMs,
     leaderTimeoutMs: options.leaderTimeoutMs,
     failsFast: options.failsFast,
   });

@@ -10,6 +10,7 @@ import { readBudget, shrinkBudget } from './budget.ts';
 import { createRowEncoder, toSqlValue } from './encode.ts';
 import type { RqliteLink } from './link.ts';
 import { findReadied, forgetReadied, type Readied } from './ready.ts';
+import { forgetMirrorRun, noteKeys, openMirrorRun, pickKept, type Mirror, type MirrorRun } from './mirror.ts';
 import { preparePiece, type Piece, type PreparedPiece } from './pieces.ts';
 import { advance, cutMark, findProgress, forgetProgress, pickRejects, type Pending, type Progress } from './progress.ts';
 import { readRefusal } from './refusal.ts';
@@ -24,6 +25,7 @@ const maxRaces = 8;
 
 export interface CommitRequest extends CommitUnit {
   readonly writer: TableWriter;
+  readonly mirror: Mirror | undefined;
   readonly keeping: RejectKeeping;
   readonly signal: AbortSignal | undefined;
 }
@@ -33,6 +35,7 @@ interface Committing {
   readonly run: RowRun;
   readonly progress: Progress;
   races: number;
+  readonly mirrored: MirrorRun | undefined;
   /** Laid out before the turn came. */
   readonly readied: readonly Readied[];
 }
@@ -56,18 +59,22 @@ export async function commitBatch(request: CommitRequest): Promise<Outcome> {
   const { writer, batch } = request;
   const ready = findReadied(batch);
   const run = ready === undefined ? openRun(writer, batch) : { ...ready.run, ...writer };
-  const committing: Committing = { request, run, progress: findProgress(request), races: 0, readied: ready?.pieces ?? [] };
-  const { progress } = committing;
+  const progress = findProgress(request);
+  const mirrored = request.mirror === undefined ? undefined : await openMirrorRun(request.mirror, request);
+  for (const [row, refusal] of mirrored?.repeated ?? []) progress.excluded.set(row, refusal);
+  const committing: Committing = { request, run, progress, races: 0, mirrored, readied: ready?.pieces ?? [] };
   if (progress.pending !== undefined && !(await settlePending(writer.link, progress))) return fence(batch);
   while (!progress.isDone) {
     if (!(await commitPiece(committing))) return fence(batch);
   }
   forgetProgress(batch);
   forgetReadied(batch);
+  forgetMirrorRun(batch);
   return { kind: 'committed', written: progress.written, skipped: progress.skipped, rejects: progress.rejects };
 }
 
 function fence(batch: Batch): Outcome {
+  forgetMirrorRun(batch);
   forgetProgress(batch);
   forgetReadied(batch);
   return { kind: 'fenced' };
@@ -162,12 +169,19 @@ interface Sent {
 }
 
 /** Mark and fence first: rows that an earlier send has brought must not look like refused ones. */
-function writeRequest({ request, progress }: Committing, piece: Piece, prepared: PreparedPiece): Sent {
+function writeRequest({ request, progress, mirrored }: Committing, piece: Piece, prepared: PreparedPiece): Sent {
   const { batch, keeping } = request;
   const mark = cutMark(progress, batch, piece.to);
+  const isLastOfBatch = piece.to >= batch.rowCount;
   const refused = [...prepared.refused].sort(([left], [right]) => left - right).map(([row, refusal]) => toReject(batch, row, refusal));
-  const rejects = [...pickRejects(request.rejects, mark, piece.to >= batch.rowCount), ...refused];
-  const { written, skipped, added, digest } = prepared;
+  const kept = pickKept(request.kept, mirrored, { mark, isLastOfBatch });
+  const rejects = [
+    ...pickRejects(request.rejects, mark, isLastOfBatch),
+    ...refused,
+    ...kept.refused.map(([of, row, refusal]) => toReject(of, row, refusal)),
+  ];
+  const { written, added, digest } = prepared;
+  const skipped = prepared.skipped + kept.count;
   const moved = advanceShard(mark, { written, skipped, rejected: rejects.length, added, digest });
   const statements = [
     writeBound(moved.sql, moved.parameters),
@@ -176,6 +190,7 @@ function writeRequest({ request, progress }: Committing, piece: Piece, prepared:
       const { sql, parameters } = insertReject(mark, wellForm(reject), keeping);
       return writeBound(sql, parameters);
     }),
+    ...(mirrored === undefined ? [] : noteKeys(mirrored, mark, isLastOfBatch)),
   ];
   const offset = statements.length;
   return {

@@ -2,15 +2,17 @@
 import { SluiceError } from '../../errors.ts';
 import { ledgerDdl, ledgerViews } from '../../ledger/schema.ts';
 import { forgetIndex, recordIndex } from '../../ledger/statements.ts';
-import type { Decision, Statement, TablePlan } from '../driver.ts';
+import type { Decision, FinishOptions, Statement, TablePlan } from '../driver.ts';
 import { readLanded } from '../link.ts';
 import { quoteIdentifier } from '../sql-text.ts';
 import { findTable, readTriggers } from '../sqlite/schema.ts';
 import { readRows, toResultRows, toStatementError, writeStatement } from './answer.ts';
 import type { RqliteLink } from './link.ts';
 import { findChildren } from './plan.ts';
+import { seenPrefix } from '../sqlite/seen.ts';
 import { withShadow, type Shadow } from './shadow.ts';
 import { guardCondition, runTransaction, transact, writeBound } from './transaction.ts';
+import { deleteVanished } from './vanished.ts';
 
 /** An index over many rows takes its time; the server gives no progress. */
 const indexTimeoutMs = 30 * 60_000;
@@ -33,6 +35,7 @@ export async function prepareLoad(
   const statements = [
     ...ledgerStatements,
     ...records,
+    ...(plan.mode === 'sync' ? await dropOldSeen(link, id, plan.table) : []),
     ...plan.ddl.map(plain),
     ...plan.deferredIndexes.flatMap((index) => [
       recordIndex(id, index),
@@ -50,6 +53,20 @@ export async function prepareLoad(
   }
 }
 
+/** Drops the keys seen by loads into the same table that this one has taken the place of. */
+async function dropOldSeen(link: RqliteLink, load: string, table: string): Promise<readonly Statement[]> {
+  const names = await readRows(
+    link,
+    writeStatement(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '${seenPrefix}%'`, []),
+  );
+  if (names.values.length === 0) return [];
+  const loads = await readRows(link, writeBound('SELECT load FROM sluice_loads WHERE target_table = ? AND load <> ?', [table, load]));
+  const older = new Set(loads.values.map(([id]) => `${seenPrefix}${String(id)}`));
+  return names.values.flatMap(([name]) =>
+    older.has(String(name)) ? [plain(`DROP TABLE IF EXISTS ${quoteIdentifier(String(name))}`)] : [],
+  );
+}
+
 async function isBegun(link: RqliteLink, load: string): Promise<boolean> {
   return withShadow(link, {}, async ({ file }) => {
     if (findTable(file, 'sluice_loads') === undefined) return false;
@@ -61,14 +78,18 @@ async function isBegun(link: RqliteLink, load: string): Promise<boolean> {
 /** Makes the put-off indexes again and publishes a replaced table. */
 export async function finishLoad(
   link: RqliteLink,
-  load: { readonly id: string; readonly plan: TablePlan; readonly isComplete: boolean },
+  load: { readonly id: string; readonly plan: TablePlan; readonly options: FinishOptions },
 ): Promise<readonly Decision[]> {
   const decisions: Decision[] = [];
   for (const index of await readDeferred(link, load.id)) {
     await restoreIndex(link, load.id, index);
     decisions.push({ what: 'index', choice: `${index.name} made again`, why: 'it was put off for the load' });
   }
-  if (load.isComplete && load.plan.mode === 'replace' && (await publishTable(link, load.plan))) {
+  const { isComplete } = load.options;
+  if (isComplete && load.plan.mode === 'sync' && !load.plan.isNew) {
+    decisions.push(...(await deleteVanished(link, { load: load.id, plan: load.plan, options: load.options })));
+  }
+  if (isComplete && load.plan.mode === 'replace' && (await publishTable(link, load.plan))) {
     decisions.push({ what: 'replace', choice: `${load.plan.table} replaced`, why: 'every shard is done' });
   }
   return decisions;

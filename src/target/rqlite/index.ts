@@ -6,9 +6,12 @@ import type {
   Capabilities,
   CommitOptions,
   CommitUnit,
+  CompareRequest,
   Connection,
   ConnectOptions,
   Decision,
+  DeleteOutcome,
+  DeleteRequest,
   Driver,
   FinishOptions,
   IndexResult,
@@ -16,6 +19,7 @@ import type {
   Outcome,
   RejectKeeping,
   ResultRow,
+  RowComparison,
   RunOptions,
   SearchAnswer,
   Statement,
@@ -31,6 +35,8 @@ import { parseRqliteUrl } from './address.ts';
 import { beginBootFile, bootFile, joinBootFile } from './boot.ts';
 import { readRows, toResultRows, writeStatement } from './answer.ts';
 import { commitBatch, openRun, settleMark } from './commit.ts';
+import { compareRqlite } from './compare.ts';
+import { openMirror, type Mirror } from './mirror.ts';
 import { finishLoad, prepareLoad } from './finish.ts';
 import { countTable, digestTable, findMissing } from './keys.ts';
 import { closeLink, defaultLeaderTimeoutMs, openLink, type RqliteLink } from './link.ts';
@@ -43,6 +49,7 @@ import type { TableWriter } from './writer.ts';
 
 export const rqliteCapabilities: Capabilities = {
   name: 'rqlite',
+  versionQuery: `SELECT 'SQLite ' || sqlite_version() AS version`,
   maxParameters,
   // Far below SQLite's 10⁹: a request is held in memory several times over, by every node.
   maxStatementBytes: 16 * 1024 * 1024,
@@ -52,6 +59,7 @@ export const rqliteCapabilities: Capabilities = {
   supportsDeferredIndexes: true,
   supportsSearch: false,
   supportsAtomic: false,
+  supportsSync: true,
   // One leader applies one request after the other; in turns the table is the one that a single lane would have made.
   writers: 1,
   plansInSession: true,
@@ -63,6 +71,7 @@ export const rqliteCapabilities: Capabilities = {
 /** A load that this connection commits for. */
 interface Begun {
   readonly writer: TableWriter;
+  readonly mirror: Mirror | undefined;
   readonly keeping: RejectKeeping;
 }
 
@@ -120,8 +129,17 @@ class RqliteConnection implements Connection {
       );
     }
     const declaredTypes = plan.columns.map((column) => description.columns.find((found) => found.name === column.name)?.declaredType ?? '');
+    const isMirroring = plan.mode === 'sync' && !plan.isNew;
     this.#begun = {
-      writer: { link: this.#link, plan, settings: plan.settings as RqliteSettings, declaredTypes, texts: new Map() },
+      mirror: isMirroring ? await openMirror(this.#link, load, plan) : undefined,
+      // Rows of a sync meet those of the table as an upsert's do; in a table that is new there are none.
+      writer: {
+        link: this.#link,
+        plan: plan.mode === 'sync' ? { ...plan, mode: isMirroring ? 'upsert' : 'insert' } : plan,
+        settings: plan.settings as RqliteSettings,
+        declaredTypes,
+        texts: new Map(),
+      },
       keeping,
     };
   }
@@ -143,12 +161,17 @@ class RqliteConnection implements Connection {
 
   async finish(load: string, plan: TablePlan, options: FinishOptions): Promise<readonly Decision[]> {
     this.#begun = undefined;
-    if (this.#local === undefined) return finishLoad(this.#link, { id: load, plan, isComplete: options.isComplete });
+    if (this.#local === undefined) return finishLoad(this.#link, { id: load, plan, options });
     const decisions = await this.#local.finish(load, plan, options);
     await this.#local.close();
     this.#local = undefined;
     // The file's journal is nobody's business once it is sent.
     return [...decisions.filter(({ what }) => !what.startsWith('journal')), await bootFile(this.#link, load, plan)];
+  }
+
+  async compareRows(request: CompareRequest): Promise<RowComparison> {
+    if (this.#local?.compareRows !== undefined) return this.#local.compareRows(request);
+    return compareRqlite(this.#link, request);
   }
 
   async countRows(table: string): Promise<number> {
@@ -158,7 +181,7 @@ class RqliteConnection implements Connection {
 
   async digestKeys(table: string, key: readonly string[]): Promise<{ readonly rows: number; readonly digest: string }> {
     if (this.#local !== undefined) return this.#local.digestKeys(table, key);
-    return digestTable(this.#link, table, key);
+    return digestTable(this.#link, { table, key });
   }
 
   async missingKeys(table: string, key: readonly string[], keys: readonly (readonly Scalar[])[]): Promise<readonly number[]> {
@@ -172,6 +195,12 @@ class RqliteConnection implements Connection {
 
   async search(): Promise<SearchAnswer> {
     throw noVectors(this.#link);
+  }
+
+  async deleteRows(request: DeleteRequest): Promise<DeleteOutcome> {
+    this.#refuseReadOnly();
+    const { deleteRows } = await import('./delete.ts');
+    return deleteRows(this, request);
   }
 
   async run(unit: UnitRequest, options: RunOptions = {}): Promise<UnitOutcome> {
@@ -223,4 +252,9 @@ async function connectRqlite(url: string, options: ConnectOptions = {}): Promise
 }
 
 /** `rqlite://host:4001`, `rqlites://…` over TLS. */
-export const driver: Driver = { schemes: ['rqlite', 'rqlites'], capabilities: rqliteCapabilities, connect: connectRqlite };
+export const driver: Driver = {
+  schemes: ['rqlite', 'rqlites'],
+  capabilities: rqliteCapabilities,
+  connect: connectRqlite,
+  openStrategies: async (request) => (await import('./strategies.ts')).openRqliteStrategies(request),
+};

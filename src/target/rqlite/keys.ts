@@ -51,28 +51,29 @@ function readExact(type: JsonValue | undefined, value: JsonValue | undefined): S
 interface Page {
   readonly paging: readonly string[];
   readonly after: readonly SqlValue[] | undefined;
+  /** Over the table as t; every row by default. */
+  readonly condition?: string | undefined;
 }
 
-function writePage(table: string, key: readonly string[], { paging, after }: Page): string {
+function writePage(table: string, key: readonly string[], { paging, after, condition = '1' }: Page): string {
   const order = paging.join(', ');
   const columns = [...key.map((name) => writeExact(quoteIdentifier(name))), ...paging.map(writeExact)].join(', ');
-  const from = after === undefined ? '' : ` WHERE (${order}) > (${paging.map(() => '?').join(', ')})`;
-  const sql = `SELECT ${columns} FROM ${quoteIdentifier(table)}${from} ORDER BY ${order} LIMIT ${String(pageRows)}`;
+  const from = after === undefined ? '' : ` AND (${order}) > (${paging.map(() => '?').join(', ')})`;
+  const sql = `SELECT ${columns} FROM ${quoteIdentifier(table)} t WHERE ${condition}${from} ORDER BY ${order} LIMIT ${String(pageRows)}`;
   return writeBound(sql, after ?? []);
 }
 
-/** Count and digest of all keys. Rows that others write meanwhile may or may not be among them, as in any reading of several requests. */
+/** Count and digest of all keys, or of those under a condition over the table as t. Rows that others write meanwhile may or may not be among them, as in any reading of several requests. */
 export async function digestTable(
   link: RqliteLink,
-  table: string,
-  key: readonly string[],
+  { table, key, condition }: { readonly table: string; readonly key: readonly string[]; readonly condition?: string },
 ): Promise<{ readonly rows: number; readonly digest: string }> {
   const paging = await choosePaging(link, table);
   const digest = emptyDigest();
   let rows = 0;
   let after: readonly SqlValue[] | undefined;
   for (;;) {
-    const { values } = await readRows(link, writePage(table, key, { paging, after }));
+    const { values } = await readRows(link, writePage(table, key, { paging, after, condition }));
     for (const row of values) {
       addKey(
         digest,

@@ -1,10 +1,11 @@
 /** The commit: rows, rejects and the shard's mark in one transaction, or nothing. */
 import type { Batch, Reject } from '../../rows/batch.ts';
 import { advanceShard, insertReject, selectShard } from '../../ledger/statements.ts';
-import type { Mark, Outcome, RejectKeeping, Statement } from '../driver.ts';
+import type { CommitUnit, Mark, Outcome, RejectKeeping, Statement } from '../driver.ts';
 import { prepareOnce, transactSqlite } from './connect.ts';
 import { isSqliteError, type Refusal } from './errors.ts';
 import { findOrphans } from './orphans.ts';
+import { noteSeen, type Repeated, type SeenWriter } from './seen.ts';
 import { RolledBackByBlock, RolledBackByRow, writeBatch, type TableWriter } from './write.ts';
 
 /** SQLITE_CONSTRAINT_FOREIGNKEY, thrown by COMMIT when a deferred foreign key does not hold. */
@@ -23,14 +24,15 @@ class OrphanRows extends Error {
   }
 }
 
-export interface CommitRequest {
+export interface CommitRequest extends CommitUnit {
   readonly writer: TableWriter;
-  readonly batch: Batch;
-  readonly rejects: readonly Reject[];
-  readonly mark: Mark;
+  /** Mode sync: where the keys seen are noted. */
+  readonly seen: SeenWriter | undefined;
   readonly keeping: RejectKeeping;
   readonly signal: AbortSignal | undefined;
 }
+
+const nothingRepeated: Repeated = { batch: new Map(), kept: new Map() };
 
 interface Attempt {
   /** Rows that ended an earlier attempt's transaction. */
@@ -85,26 +87,28 @@ function isForeignKeyError(error: unknown): boolean {
 }
 
 async function attemptCommit(request: CommitRequest, attempt: Attempt): Promise<Outcome> {
-  const { writer, batch, mark, signal } = request;
+  const { writer, batch, kept, mark, signal } = request;
   return transactSqlite(
     writer.link,
     () => {
       // Asked before the rows are written: those of an owner that was presumed dead are there already, and would all be refused for it.
       if (!isOwned(writer, mark)) throw new Fenced();
-      const written = writeBatch(writer, batch, attempt);
+      const repeated = request.seen === undefined ? nothingRepeated : noteSeen(request.seen, request);
+      const written = writeBatch(writer, batch, { ...attempt, excluded: new Map([...attempt.excluded, ...repeated.batch]) });
       const orphans = attempt.checksForeignKeys ? findOrphans(writer, batch, written) : [];
       if (orphans.length > 0) throw new OrphanRows(orphans);
-      const rejects = [...request.rejects, ...listRefused(batch, written.refused)];
+      const rejects = [...request.rejects, ...listRefused(batch, written.refused), ...listRefused(kept, repeated.kept)];
+      const skipped = written.skipped + (kept?.rowCount ?? 0) - repeated.kept.size;
       for (const reject of rejects) run(writer, insertReject(mark, reject, request.keeping));
       const counts = {
         written: written.written,
-        skipped: written.skipped,
+        skipped,
         rejected: rejects.length,
         added: written.added,
         digest: written.digest,
       };
       if (run(writer, advanceShard(mark, counts)) !== 1) throw new Fenced();
-      return { kind: 'committed', written: written.written, skipped: written.skipped, rejects } as const;
+      return { kind: 'committed', written: written.written, skipped, rejects } as const;
     },
     signal,
   );
@@ -127,7 +131,8 @@ function run(writer: TableWriter, statement: Statement): number {
   return Number(prepareOnce(writer.link, statement.sql).run(...statement.parameters).changes);
 }
 
-function listRefused(batch: Batch, refused: ReadonlyMap<number, Refusal>): readonly Reject[] {
+function listRefused(batch: Batch | undefined, refused: ReadonlyMap<number, Refusal>): readonly Reject[] {
+  if (batch === undefined) return [];
   const rows = [...refused.keys()].sort((a, b) => a - b);
   return rows.flatMap((row) => {
     const refusal = refused.get(row);

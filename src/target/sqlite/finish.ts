@@ -2,11 +2,13 @@
 import { SluiceError } from '../../errors.ts';
 import { ledgerDdl, ledgerViews } from '../../ledger/schema.ts';
 import { forgetIndex, recordIndex } from '../../ledger/statements.ts';
-import type { Decision, Statement, TablePlan } from '../driver.ts';
+import type { Decision, FinishOptions, Statement, TablePlan } from '../driver.ts';
 import { quoteIdentifier } from '../sql-text.ts';
 import { prepareOnce, transactSqlite, waitForLock, type SqliteFile } from './connect.ts';
 import { isBusy } from './errors.ts';
 import { findTable, isFreshFile, readTriggers } from './schema.ts';
+import { dropOldSeen } from './seen.ts';
+import { deleteVanished } from './vanished.ts';
 
 /** Runs statements inside the caller's transaction; one that changes another number of rows than it must ends it. */
 export function runStatements(link: SqliteFile, statements: readonly Statement[]): readonly number[] {
@@ -49,6 +51,7 @@ export async function prepareLoad(
     for (const ddl of ledgerDdl) link.db.exec(ddl);
     for (const { name, query } of ledgerViews) link.db.exec(`CREATE VIEW IF NOT EXISTS ${name} AS\n${query}`);
     runStatements(link, records);
+    if (plan.mode === 'sync') dropOldSeen(link, id, plan.table);
     for (const ddl of plan.ddl) link.db.exec(ddl);
     for (const index of plan.deferredIndexes) {
       runStatements(link, [recordIndex(id, index)]);
@@ -60,14 +63,16 @@ export async function prepareLoad(
 /** Makes the put-off indexes again, publishes a replaced table, and turns a fresh file to WAL. */
 export async function finishLoad(
   link: SqliteFile,
-  load: { readonly id: string; readonly plan: TablePlan; readonly isComplete: boolean },
+  load: { readonly id: string; readonly plan: TablePlan; readonly options: FinishOptions },
 ): Promise<readonly Decision[]> {
   const decisions: Decision[] = [];
   for (const index of await listDeferred(link, load.id)) {
     await restoreIndex(link, load.id, index);
     decisions.push({ what: 'index restored', choice: index.name, why: 'it was dropped for the load' });
   }
-  if (!load.isComplete) return decisions;
+  if (!load.options.isComplete) return decisions;
+  if (load.plan.mode === 'sync' && !load.plan.isNew)
+    decisions.push(...(await deleteVanished(link, { load: load.id, plan: load.plan, options: load.options })));
   if (load.plan.mode === 'replace') await publishTable(link, load.plan);
   if (load.plan.settings['journal'] === 'truncate') decisions.push(await turnToWal(link));
   return decisions;

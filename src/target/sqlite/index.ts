@@ -6,10 +6,14 @@ import type {
   Capabilities,
   CommitOptions,
   CommitUnit,
+  CompareRequest,
   Connection,
   ConnectOptions,
   Decision,
+  DeleteOutcome,
+  DeleteRequest,
   Driver,
+  DropIndexRequest,
   FinishOptions,
   IndexRequest,
   IndexResult,
@@ -17,6 +21,7 @@ import type {
   Outcome,
   RejectKeeping,
   ResultRow,
+  RowComparison,
   RunOptions,
   SampleRequest,
   SearchAnswer,
@@ -27,8 +32,10 @@ import type {
   TableRequest,
   UnitOutcome,
   UnitRequest,
+  VectorIndexState,
 } from '../driver.ts';
 import { commitBatch } from './commit.ts';
+import { compareSqlite } from './compare.ts';
 import { openSqlite, prepareOnce, transactSqlite, waitForLock, type SqliteFile } from './connect.ts';
 import { finishLoad, prepareLoad, runStatements, setJournal } from './finish.ts';
 import { countTable, digestTable, findMissing } from './keys.ts';
@@ -37,10 +44,12 @@ import { describeTable } from './schema.ts';
 import { closeUnitSession } from './unit-session.ts';
 import { runSqliteUnit } from './unit.ts';
 import { minIndexedFloats } from './vector-hnsw.ts';
+import type { SeenWriter } from './seen.ts';
 import type { TableWriter } from './write.ts';
 
 export const sqliteCapabilities: Capabilities = {
   name: 'sqlite',
+  versionQuery: `SELECT 'SQLite ' || sqlite_version() AS version`,
   maxParameters,
   // SQLITE_MAX_SQL_LENGTH, as compiled in by default.
   maxStatementBytes: 1_000_000_000,
@@ -51,6 +60,7 @@ export const sqliteCapabilities: Capabilities = {
   supportsSearch: true,
   // Everything but a whole table of its own becomes visible batch by batch.
   supportsAtomic: false,
+  supportsSync: true,
   writers: 1,
   /*
    * Larger transactions are no faster, and rows that outlive the young generation cost memory and time: 10⁷ CSV rows peaked at 330, 216 and 195 MB with
@@ -64,6 +74,7 @@ export const sqliteCapabilities: Capabilities = {
 /** The statements and settings of the load that this connection commits for. */
 interface Begun {
   readonly writer: TableWriter;
+  readonly seen: SeenWriter | undefined;
   readonly keeping: RejectKeeping;
 }
 
@@ -102,7 +113,7 @@ class SqliteConnection implements Connection {
     await prepareLoad(this.#link, { id: load, plan }, records);
   }
 
-  async begin(_load: string, plan: TablePlan, keeping: RejectKeeping): Promise<void> {
+  async begin(load: string, plan: TablePlan, keeping: RejectKeeping): Promise<void> {
     await setJournal(this.#link, plan);
     const description = await this.#read(() => describeTable(this.#link, plan.writesTo));
     if (description === undefined) {
@@ -110,9 +121,21 @@ class SqliteConnection implements Connection {
         hint: 'Load again with --again.',
       });
     }
-    const declaredTypes = plan.columns.map((column) => description.columns.find((found) => found.name === column.name)?.declaredType ?? '');
+    const declaredTypes = plan.columns.map((column) => findDeclaredType(description, column.name));
+    const isMirroring = plan.mode === 'sync' && !plan.isNew;
     this.#begun = {
-      writer: { link: this.#link, plan, settings: plan.settings as SqliteSettings, declaredTypes, inserts: new Map(), lookups: new Map() },
+      // Rows of a sync meet those of the table as an upsert's do; in a table that is new there are none.
+      writer: {
+        link: this.#link,
+        plan: plan.mode === 'sync' ? { ...plan, mode: isMirroring ? 'upsert' : 'insert' } : plan,
+        settings: plan.settings as SqliteSettings,
+        declaredTypes,
+        inserts: new Map(),
+        lookups: new Map(),
+      },
+      seen: isMirroring
+        ? { link: this.#link, load, key: plan.key, declaredTypes: plan.key.map((name) => findDeclaredType(description, name)) }
+        : undefined,
       keeping,
     };
   }
@@ -132,9 +155,13 @@ class SqliteConnection implements Connection {
     return isThere && (!mark.isLast || row['state'] === 'done') ? 'landed' : 'not_landed';
   }
 
-  async finish(load: string, plan: TablePlan, { isComplete }: FinishOptions): Promise<readonly Decision[]> {
+  async finish(load: string, plan: TablePlan, options: FinishOptions): Promise<readonly Decision[]> {
     this.#begun = undefined;
-    return finishLoad(this.#link, { id: load, plan, isComplete });
+    return finishLoad(this.#link, { id: load, plan, options });
+  }
+
+  async compareRows(request: CompareRequest): Promise<RowComparison> {
+    return this.#read(() => compareSqlite(this.#link, request));
   }
 
   async countRows(table: string): Promise<number> {
@@ -152,6 +179,26 @@ class SqliteConnection implements Connection {
   async buildIndex(request: IndexRequest): Promise<IndexResult> {
     const { buildVectorIndex } = await import('./vector-index.ts');
     return buildVectorIndex(this.#link.file, request);
+  }
+
+  async listIndexes(table: string): Promise<readonly VectorIndexState[]> {
+    const { listVectorIndexes } = await import('./vector-state.ts');
+    return this.#read(() => listVectorIndexes(this.#link.db, this.#link.file, table));
+  }
+
+  async dropIndex(request: DropIndexRequest): Promise<readonly string[]> {
+    const { dropListedIndex } = await import('./vector-index.ts');
+    return dropListedIndex(this.#link.file, request, await this.listIndexes(request.table));
+  }
+
+  async deleteRows(request: DeleteRequest): Promise<DeleteOutcome> {
+    const { deleteRows } = await import('./delete.ts');
+    return deleteRows(this.#link, request);
+  }
+
+  async measureTable(table: string): Promise<number | undefined> {
+    const { measureTable } = await import('./table-size.ts');
+    return this.#read(() => measureTable(this.#link.db, table));
   }
 
   async search(request: SearchRequest): Promise<SearchAnswer> {
@@ -177,6 +224,10 @@ class SqliteConnection implements Connection {
   async #read<Result>(work: () => Result): Promise<Result> {
     return waitForLock(this.#link.file, { lockTimeoutMs: this.#link.lockTimeoutMs, signal: this.#options.signal }, work);
   }
+}
+
+function findDeclaredType({ columns }: TableDescription, name: string): string {
+  return columns.find((column) => column.name === name)?.declaredType ?? '';
 }
 
 /** Integers that a double holds exactly come as numbers, others as bigint. */

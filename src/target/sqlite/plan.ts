@@ -5,6 +5,7 @@ import type { Decision, TableDescription, TablePlan, TableRequest } from '../dri
 import { declareType } from './column-types.ts';
 import type { SqliteFile } from './connect.ts';
 import { describeTable, findPlainIndexes, findTable, isFreshFile, readForeignKeys } from './schema.ts';
+import { planSeen } from './seen.ts';
 import { readTraits } from './table-traits.ts';
 
 /** SQLite's default limit of parameters of one statement. */
@@ -89,7 +90,12 @@ function chooseDeferred(link: SqliteFile, description: TableDescription, request
   const expected = request.expectedRows ?? 0;
   const way = request.options?.indexes ?? 'auto';
   if (way === 'keep') return [];
-  if (way === 'auto' && (expected < minDeferRows || expected < minDeferShare * estimateRows(link, description.name))) return [];
+  // Most rows of a sync are equal, and what is not written costs no index anything.
+  if (
+    way === 'auto' &&
+    (request.mode === 'sync' || expected < minDeferRows || expected < minDeferShare * estimateRows(link, description.name))
+  )
+    return [];
   return findPlainIndexes(link, description.name);
 }
 
@@ -114,6 +120,7 @@ function writeClone(sql: string, name: string): string {
 }
 
 function writeDdl(link: SqliteFile, request: TableRequest, description: TableDescription | undefined): readonly string[] {
+  if (request.mode === 'sync' && description !== undefined) return request.key.length === 0 ? [] : [planSeen(link, request.load, request)];
   if (request.mode !== 'replace') return description === undefined ? [writeCreateTable(request.table, request.columns, request.key)] : [];
   const name = `sluice_new_${request.load}`;
   const old = description === undefined ? undefined : findTable(link, description.name);
@@ -164,7 +171,7 @@ function isSameName(left: string, right: string): boolean {
 function findKeyProblems(request: TableRequest, description: TableDescription | undefined): readonly string[] {
   const problems: string[] = [];
   const { key, mode } = request;
-  if ((mode === 'upsert' || mode === 'skip') && key.length === 0) {
+  if ((mode === 'upsert' || mode === 'skip' || mode === 'sync') && key.length === 0) {
     problems.push(`Mode ${mode} needs a key: name its columns with --key.`);
   }
   if (description === undefined || key.length === 0) return problems;

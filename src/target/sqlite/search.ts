@@ -4,8 +4,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Decision, SearchAnswer, SearchRequest } from '../driver.ts';
 import { quoteIdentifier } from '../sql-text.ts';
 import { chooseColumns, scanExact, scoreRows, selectList, takeNearest, type Scan, type ScoredRow } from './vector-exact.ts';
-import { locateSideFile } from './vector-file.ts';
-import { isIndexWorthwhile, proposeRows } from './vector-hnsw.ts';
+import { locateSideFile, widenGraph } from './vector-file.ts';
+import { isIndexWorthwhile, proposeRows, type HnswGraph } from './vector-hnsw.ts';
 import {
   aimScorer,
   findVectorTable,
@@ -95,9 +95,10 @@ function answer(scan: Scan, request: SearchRequest, find: () => ReturnType<typeo
   }
   const slow = request.way === 'auto' ? findSlowness(scan, index) : undefined;
   if (slow !== undefined) return answerExact(scan, request, slow);
-  const rows = searchIndex(scan, index, request.k);
+  const graph = widenGraph(index.path, index.file, request.efSearch);
+  const rows = searchIndex(scan, { ...index, graph }, request.k);
   if (rows === undefined) return answerExact(scan, request, 'the index holds fewer than k rows that are still there');
-  return { rows, explain: explainIndex(index) };
+  return { rows, explain: explainIndex(index, request.efSearch) };
 }
 
 function answerExact(scan: Scan, request: SearchRequest, why: string): Found {
@@ -128,7 +129,11 @@ function countCandidates(k: number): number {
 }
 
 /** Nearest rows by index: the graph's candidates that are unchanged, every changed row, every newer row. Undefined when that is fewer than k. */
-function searchIndex(scan: Scan, { file, changed }: UsableIndex, k: number): readonly ScoredRow[] | undefined {
+function searchIndex(
+  scan: Scan,
+  { file, changed, graph }: UsableIndex & { readonly graph: HnswGraph },
+  k: number,
+): readonly ScoredRow[] | undefined {
   const { link, table } = scan;
   const rowid = table.rowid ?? 'NULL';
   const boundary = BigInt(file.header.boundary);
@@ -143,10 +148,10 @@ function searchIndex(scan: Scan, { file, changed }: UsableIndex, k: number): rea
     link,
     `SELECT ${selectList(scan)} FROM ${quoteIdentifier(table.name)} WHERE ${rowid} = ? AND ${isVectorSql(table)}`,
   );
-  const size = file.graph.size();
+  const size = graph.size();
   let candidates: readonly ScoredRow[] = [];
   for (let count = countCandidates(k); candidates.length < k && size > 0; count *= 4) {
-    const proposed = proposeRows(file.graph, { metric: scan.metric, query: scan.query, count: Math.min(count, size) });
+    const proposed = proposeRows(graph, { metric: scan.metric, query: scan.query, count: Math.min(count, size) });
     const unchanged = proposed.filter((row) => !changed.has(row));
     candidates = scoreRows(
       scan,
@@ -158,13 +163,13 @@ function searchIndex(scan: Scan, { file, changed }: UsableIndex, k: number): rea
   return found.length < k ? undefined : takeNearest(found, k);
 }
 
-function explainIndex({ file, changed }: UsableIndex): readonly Decision[] {
+function explainIndex({ file, changed }: UsableIndex, efSearch: number | undefined): readonly Decision[] {
   const { rows, boundary, settings } = file.header;
   const explain: Decision[] = [
     {
       what: 'way',
       choice: 'index',
-      why: `HNSW over ${String(rows)} rows, ${settings.scalar}, M ${String(settings.connectivity)}; scores from the table's float32`,
+      why: `HNSW over ${String(rows)} rows, ${settings.scalar}, M ${String(settings.connectivity)}, ef ${String(efSearch ?? settings.expansionSearch)}; scores from the table's float32`,
     },
     { what: 'newer rows', choice: 'scanned exactly', why: `rows above row id ${boundary} are not in the index` },
   ];

@@ -23,7 +23,7 @@ export function removeDatabase(file: string): void {
 }
 
 /** An open file of one way. */
-interface Opened {
+export interface Opened {
   readonly db: DatabaseSync;
   readonly rows: BenchRows;
   readonly signal: AbortSignal | undefined;
@@ -66,13 +66,13 @@ export async function runWay(
   }
 }
 
-interface Range {
+export interface Range {
   readonly from: number;
   readonly to: number;
 }
 
 /** Rows of the range, a batch of the stock at a time: the signal is looked at and the event loop gets its turn between them. */
-async function insertRows({ db, rows, signal, isSpent }: Opened, writing: Writing, { from, to }: Range): Promise<number> {
+export async function insertRows({ db, rows, signal, isSpent }: Opened, writing: Writing, { from, to }: Range): Promise<number> {
   const { rowsPerStatement, rowsPerCommit } = writing;
   const width = rows.columns.length;
   const tuple = `(${Array.from({ length: width }, () => '?').join(',')})`;

@@ -29,7 +29,7 @@ export function readTraits(link: SqliteFile, description: TableDescription | und
       description,
       request.columns.filter((column) => key.includes(column.name)),
     );
-  const looksUpKeys = request.mode === 'upsert' || request.mode === 'skip';
+  const looksUpKeys = request.mode === 'upsert' || request.mode === 'skip' || request.mode === 'sync';
   const countsRows =
     !/\bON\s+CONFLICT\s+REPLACE\b/iu.test(sql) && !(own.length > 0 && triggers.some((trigger) => mentions(trigger, description.name)));
   return {

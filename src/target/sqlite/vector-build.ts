@@ -7,9 +7,17 @@ import { SluiceError } from '../../errors.ts';
 import type { IndexResult } from '../driver.ts';
 import { quoteIdentifier } from '../sql-text.ts';
 import { transactSqlite, waitForLock, type SqliteFile } from './connect.ts';
-import { locateSideFile, nameTemporary, placeSideFile, removeOrphans, sealSideFile, type SideFileHeader } from './vector-file.ts';
+import {
+  locateSideFile,
+  nameTemporary,
+  openSideFile,
+  placeSideFile,
+  removeOrphans,
+  sealSideFile,
+  type SideFileHeader,
+} from './vector-file.ts';
 import { createFeed, noRows, type FedRows } from './vector-feed.ts';
-import { chooseSettings, createGraph, toKey, toRowid, unusableRowid, type HnswGraph, type HnswSettings } from './vector-hnsw.ts';
+import { createGraph, mergeSettings, toKey, toRowid, unusableRowid, type HnswGraph, type HnswSettings } from './vector-hnsw.ts';
 import type { BuildOrder } from './vector-index.ts';
 import { linkVectors, prepareRows, readRows, refreshSchema, type RowValues, type VectorLink } from './vector-link.ts';
 import { findUnreached } from './vector-reach.ts';
@@ -78,8 +86,11 @@ function beginBuild(setting: Setting): Build | { readonly current: number } {
   const usable = 'problem' in found ? undefined : found;
   const newer = usable === undefined ? 0 : countRows(link, table, BigInt(usable.file.header.boundary));
   const recorded = usable === undefined ? [] : readRecorded(link, table);
-  if (order.how === 'update' && usable !== undefined && recorded.length === 0 && newer === 0) return { current: usable.file.header.rows };
-  const settings = chooseSettings(order.metric, table.dimensions);
+  // An index that somebody made as they wanted it stays so when it is built again unasked.
+  const present = usable?.file.header.settings ?? readPresent(path, order.metric);
+  const settings = mergeSettings({ metric: order.metric, dimensions: table.dimensions }, order.settings, present);
+  const isAsAsked = usable !== undefined && hasSettings(usable, settings) && hasName(usable, order);
+  if (order.how === 'update' && isAsAsked && recorded.length === 0 && newer === 0) return { current: usable.file.header.rows };
   const extended =
     order.how === 'update' && canExtend(found, { newer, taken: recorded.length, settings }) ? listTaken(found, recorded) : undefined;
   const { tracking } = beginTracking(link.db, table, {
@@ -115,8 +126,27 @@ interface Growth {
 function canExtend(found: UsableIndex | NoIndex, { newer, taken, settings }: Growth): found is UsableIndex {
   if ('problem' in found) return false;
   const { header } = found.file;
-  const hasSameSettings = JSON.stringify(header.settings) === JSON.stringify(settings);
-  return hasSameSettings && newer <= header.rows && taken <= maxTakenRows && taken <= header.rows * maxTakenShare;
+  return hasSettings(found, settings) && newer <= header.rows && taken <= maxTakenRows && taken <= header.rows * maxTakenShare;
+}
+
+function hasSettings({ file }: UsableIndex, settings: HnswSettings): boolean {
+  const { scalar, connectivity, expansionAdd, expansionSearch } = file.header.settings;
+  return (
+    scalar === settings.scalar &&
+    connectivity === settings.connectivity &&
+    expansionAdd === settings.expansionAdd &&
+    expansionSearch === settings.expansionSearch
+  );
+}
+
+function hasName({ file }: UsableIndex, { name }: BuildOrder): boolean {
+  return name === undefined || name === file.header.name;
+}
+
+/** Settings of a file that can't be searched any more (VACUUM, a table that was replaced), while its metric is the one asked for. */
+function readPresent(path: string, metric: BuildOrder['metric']): HnswSettings | undefined {
+  const file = openSideFile(path);
+  return 'problem' in file || file.header.metric !== metric ? undefined : file.header.settings;
 }
 
 /** Rows with a value in the column, above a row id or all. */
@@ -219,6 +249,12 @@ async function publishBuild(build: Build): Promise<'published' | 'superseded'> {
   }
 }
 
+/** A build that names nothing keeps the name that the index has. */
+function readName(order: BuildOrder, table: VectorTable): string | undefined {
+  const file = openSideFile(locateSideFile(order.file, table.name, table.column));
+  return 'problem' in file ? undefined : file.header.name;
+}
+
 function describeFile(
   { order, table, tracking, settings, graph }: Build,
   sample: SideFileHeader['sample'],
@@ -233,6 +269,8 @@ function describeFile(
     build: tracking.pending ?? '',
     boundary: String(tracking.boundary),
     settings,
+    name: order.name ?? readName(order, table),
+    builtAt: new Date().toISOString(),
     sample,
   };
 }

@@ -20,6 +20,9 @@ export interface SideFileHeader {
   /** The file says nothing of rows above this one. */
   readonly boundary: string;
   readonly settings: HnswSettings;
+  /** As the user called it, and when it was sealed; a file of an older sluice has neither. */
+  readonly name?: string | undefined;
+  readonly builtAt?: string | undefined;
   /** Some rows with the CRC-32 of their vectors. */
   readonly sample: readonly (readonly [string, number])[];
   /** usearch's bytes and their CRC-32. */
@@ -171,6 +174,24 @@ function readSideFile(path: string, stamp: string): SideFile | NoSideFile {
   } catch (error) {
     return { problem: `its file could not be opened (${error instanceof Error ? error.message : String(error)})` };
   }
+}
+
+/** Graphs that are searched more or less widely than they were built for, by file and width: usearch takes the width when a graph is opened. */
+const widened = new Map<string, HnswGraph>();
+const maxWidened = 4;
+
+/** The graph of an open file, to be searched with another number of candidates. */
+export function widenGraph(path: string, { header, graph, stamp }: SideFile, efSearch: number | undefined): HnswGraph {
+  if (efSearch === undefined || efSearch === header.settings.expansionSearch) return graph;
+  const key = `${path} ${stamp} ${String(efSearch)}`;
+  const known = widened.get(key);
+  if (known !== undefined) return known;
+  const other = createGraph(header.dimensions, header.metric, { ...header.settings, expansionSearch: efSearch });
+  other.view(path);
+  const oldest = widened.keys().next();
+  if (widened.size >= maxWidened && oldest.done !== true) widened.delete(oldest.value);
+  widened.set(key, other);
+  return other;
 }
 
 /** The header of a file whose bytes are as they were written. */

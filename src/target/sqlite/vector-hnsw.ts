@@ -2,13 +2,13 @@
 import { createRequire } from 'node:module';
 import type * as Usearch from 'usearch';
 import { SluiceError } from '../../errors.ts';
-import type { Metric } from '../driver.ts';
+import type { IndexSettings, Metric } from '../driver.ts';
 import { dot } from './vector-score.ts';
 
 /** How a graph is built. Stands in the side file; a graph with other settings is built anew. */
 export interface HnswSettings {
   /** How the graph holds a number. usearch scales i8 by the length of the vector, which only cosine doesn't mind. */
-  readonly scalar: 'bf16' | 'i8';
+  readonly scalar: 'f32' | 'f16' | 'bf16' | 'i8';
   readonly connectivity: number;
   readonly expansionAdd: number;
   readonly expansionSearch: number;
@@ -27,6 +27,36 @@ const maxByteDimensions = 768;
 export function chooseSettings(metric: Metric, dimensions: number): HnswSettings {
   const scalar = metric === 'cosine' && dimensions <= maxByteDimensions ? 'i8' : 'bf16';
   return { scalar, connectivity: 32, expansionAdd: 128, expansionSearch: 320 };
+}
+
+/**
+ * Settings as asked for, over those of the index that is there, over our own.
+ * @throws SLUICE_INDEX_UNUSABLE for what usearch can't do
+ */
+export function mergeSettings(
+  { metric, dimensions }: { readonly metric: Metric; readonly dimensions: number },
+  asked: IndexSettings | undefined,
+  present: HnswSettings | undefined,
+): HnswSettings {
+  const own = present ?? chooseSettings(metric, dimensions);
+  const settings: HnswSettings = {
+    scalar: asked?.storage ?? own.scalar,
+    connectivity: asked?.m ?? own.connectivity,
+    expansionAdd: asked?.efConstruction ?? own.expansionAdd,
+    expansionSearch: asked?.efSearch ?? own.expansionSearch,
+  };
+  const problem = findSettingProblem(metric, settings, asked);
+  if (problem === undefined) return settings;
+  throw new SluiceError('SLUICE_INDEX_UNUSABLE', `The index can't be made as asked: ${problem}.`, {
+    hint: 'Leave the setting out for the default.',
+  });
+}
+
+function findSettingProblem(metric: Metric, settings: HnswSettings, asked: IndexSettings | undefined): string | undefined {
+  if (asked?.method === 'ivfflat' || asked?.lists !== undefined) return 'an SQLite file has HNSW alone, no IVFFlat and no lists';
+  return settings.scalar === 'i8' && metric !== 'cosine'
+    ? `i8 keeps the direction of a vector, not its length, which ${metric} needs`
+    : undefined;
 }
 
 /** Below this many floats (rows × dimensions) a scan is about as fast as the graph: 10,000 × 384 take 15 ms. */

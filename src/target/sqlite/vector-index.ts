@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { SluiceError, type ErrorCode } from '../../errors.ts';
-import type { IndexRequest, IndexResult, Metric } from '../driver.ts';
+import type { DropIndexRequest, IndexRequest, IndexResult, IndexSettings, Metric, VectorIndexState } from '../driver.ts';
 import { defaultLockTimeoutMs, transactSqlite, type SqliteFile } from './connect.ts';
 import { locateSideFile, removeSideFile } from './vector-file.ts';
 import { dropTracking } from './vector-tracking.ts';
@@ -15,6 +15,8 @@ export interface BuildOrder {
   readonly column: string;
   readonly metric: Metric;
   readonly how: IndexRequest['how'];
+  readonly settings: IndexSettings | undefined;
+  readonly name: string | undefined;
   readonly threads: number | undefined;
   readonly lockTimeoutMs: number;
 }
@@ -37,10 +39,10 @@ function locateWorker(): URL {
  * SLUICE_PACKAGE_MISSING, SLUICE_TARGET_…
  */
 export async function buildVectorIndex(file: string, request: IndexRequest): Promise<IndexResult> {
-  const { table, column, metric, how, threads, signal } = request;
+  const { table, column, metric, how, settings, name, threads, signal } = request;
   if (signal?.aborted === true) throw cancelled(table, column);
   const lockTimeoutMs = request.lockTimeoutMs ?? defaultLockTimeoutMs;
-  const order: BuildOrder = { file, table, column, metric, how, threads, lockTimeoutMs };
+  const order: BuildOrder = { file, table, column, metric, how, settings, name, threads, lockTimeoutMs };
   // Flags that speak of the caller's own script (--input-type) would keep the worker from starting; those about warnings still hold.
   const execArgv = process.execArgv.filter((flag) => flag.includes('warning'));
   const worker = new Worker(locateWorker(), { workerData: order, execArgv });
@@ -81,6 +83,30 @@ async function followWorker(worker: Worker, { table, column, onProgress }: Index
   worker.on('error', died);
   void once(worker, 'exit').then(() => died(), died);
   return promise;
+}
+
+/** Drops the index of a column where it is there under the name that is given, or under any; answers with its name. */
+export async function dropListedIndex(
+  file: string,
+  { table, column, name, lockTimeoutMs }: DropIndexRequest,
+  known: readonly VectorIndexState[],
+): Promise<readonly string[]> {
+  const found = known.find((index) => index.column.toLowerCase() === column.toLowerCase() && (name === undefined || index.name === name));
+  if (found === undefined) return [];
+  const spelled = spellTable(file, table);
+  await dropVectorIndex(file, { table: spelled, column: found.column, ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }) });
+  return [found.name];
+}
+
+/** The table's name as the index has it: SQLite does not tell cases apart. */
+function spellTable(file: string, table: string): string {
+  const db = new DatabaseSync(file, { timeout: 0 });
+  try {
+    const row = db.prepare('SELECT table_name FROM sluice_indexes WHERE table_name = ? COLLATE NOCASE').get(table);
+    return typeof row?.['table_name'] === 'string' ? row['table_name'] : table;
+  } finally {
+    db.close();
+  }
 }
 
 /**

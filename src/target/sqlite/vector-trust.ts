@@ -12,6 +12,8 @@ export interface UsableIndex {
   readonly tracking: Tracking;
   /** Rows at or below the boundary that changed since the build began, or that it left out. */
   readonly changed: ReadonlySet<bigint>;
+  /** Of the side file. */
+  readonly path: string;
 }
 
 export interface NoIndex {
@@ -42,7 +44,7 @@ export function findIndex(link: VectorLink, { table, metric, path }: IndexQuesti
     if (problem !== undefined) return { problem };
     link.trusted.set(owner, state);
   }
-  return { file, tracking, changed };
+  return { file, tracking, changed, path };
 }
 
 /** A file of another table, of a table that was replaced, of a copy or an older state of the database. */

@@ -109,7 +109,7 @@ async function findMissingIn(lookup: Lookup, keys: readonly (readonly Scalar[])[
 }
 
 /** A value as PostgreSQL reads it from text. A time without a zone is taken as UTC, as it was when it was written. */
-function writeKeyText(value: Scalar, type: string): string | null {
+export function writeKeyText(value: Scalar, type: string): string | null {
   if (value === null) return null;
   if (value instanceof Uint8Array) return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
   const text = String(value);

@@ -71,11 +71,13 @@ interface CatalogTrigger {
   readonly namesTable: boolean;
 }
 
-interface CatalogForeignKey {
+export interface CatalogForeignKey {
   readonly name: string;
   /** The other table. */
   readonly table: string;
   readonly isDeferrable: boolean;
+  /** `confdeltype`: what becomes of a row whose partner is deleted. a, r nothing may · c deleted · n, d set to null or its default. */
+  readonly onDelete: string;
 }
 
 export interface CatalogTable {
@@ -97,6 +99,7 @@ export interface CatalogTable {
   readonly canSelect: boolean;
   readonly canInsert: boolean;
   readonly canUpdate: boolean;
+  readonly canDelete: boolean;
   readonly rows: number;
   readonly pages: number;
   readonly bytes: number;
@@ -183,7 +186,7 @@ const rulesSql = `SELECT coalesce(json_agg(json_build_object('name', w.rulename,
 FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN'`;
 
 function writeForeignKeysSql(mine: 'conrelid' | 'confrelid', other: 'conrelid' | 'confrelid'): string {
-  return `SELECT coalesce(json_agg(json_build_object('name', f.conname, 'table', f.${other}::regclass::text, 'isDeferrable', f.condeferrable) ORDER BY f.conname), '[]')
+  return `SELECT coalesce(json_agg(json_build_object('name', f.conname, 'table', f.${other}::regclass::text, 'isDeferrable', f.condeferrable, 'onDelete', f.confdeltype) ORDER BY f.conname), '[]')
 FROM pg_constraint f WHERE f.contype = 'f' AND f.${mine} = c.oid`;
 }
 
@@ -202,7 +205,7 @@ function writeTableSql(version: number): string {
   'isRowSecured', row_security_active(c.oid), 'isPartition', c.relispartition,
   'hasParents', EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid), 'hasChildren', EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid),
   'canSelect', has_table_privilege(c.oid, 'SELECT'), 'canInsert', has_table_privilege(c.oid, 'INSERT'), 'canUpdate', has_table_privilege(c.oid, 'UPDATE'),
-  'rows', size.rows, 'pages', size.pages, 'bytes', size.bytes, 'isLocked', ${isLockedSql},
+  'canDelete', has_table_privilege(c.oid, 'DELETE'), 'rows', size.rows, 'pages', size.pages, 'bytes', size.bytes, 'isLocked', ${isLockedSql},
   'columns', (${columnsSql}), 'indexes', (${writeIndexesSql(version)}), 'triggers', (${triggersSql}), 'rules', (${rulesSql}),
   'foreignKeys', (${writeForeignKeysSql('conrelid', 'confrelid')}), 'referencedBy', (${writeForeignKeysSql('confrelid', 'conrelid')}),
   'views', (${viewsSql}),

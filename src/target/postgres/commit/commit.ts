@@ -10,6 +10,8 @@ import { mergeRows } from './merge.ts';
 import { listRejects, writeRejects } from './rejects.ts';
 import { beginBatch, createTransaction, Fenced, readRunOptions, type BatchTransaction } from './transaction.ts';
 import type { TableWriter } from './writer.ts';
+import { noteSeen, repeatedKey } from '../mirror/seen.ts';
+import type { Refusal } from '../refusal.ts';
 import { retryConflicts } from './conflict-retry.ts';
 import { checkBatch } from '../wire/encode.ts';
 import { queryStatement, runStatement } from '../ledger.ts';
@@ -31,14 +33,17 @@ async function attemptCommit(writer: TableWriter, unit: CommitUnit, signal: Abor
   const tally = createTally();
   for (const [row, refusal] of checkBatch(writer.columns, unit.batch)) tally.refused.set(row, refusal);
   const all = listAllRows(unit.batch);
-  const rows = tally.refused.size === 0 ? all : all.filter((row) => !tally.refused.has(row));
-  const noted = foresee(writer, unit, rows);
+  const fitting = tally.refused.size === 0 ? all : all.filter((row) => !tally.refused.has(row));
+  const noted = foresee(writer, unit, fitting);
+  const kept = new Map<number, Refusal>();
   const transaction = createTransaction(writer, advanceShard(unit.mark, noted), signal);
   let outcome: Outcome;
   try {
     await beginBatch(transaction);
-    if (rows.length > 0) await writeRows({ writer, transaction, batch: unit.batch, shard: unit.mark.shard, foreseen: noted }, rows, tally);
-    outcome = await accountFor({ writer, transaction, unit, noted }, tally);
+    const rows = await noteKeys({ transaction, unit, kept }, fitting, tally);
+    const foreseen = rows === fitting ? noted : foresee(writer, unit, rows);
+    if (rows.length > 0) await writeRows({ writer, transaction, batch: unit.batch, shard: unit.mark.shard, foreseen }, rows, tally);
+    outcome = await accountFor({ writer, transaction, unit, noted, kept }, tally);
   } catch (error) {
     await rollBack(writer.link, error);
     if (error instanceof Fenced) return { kind: 'fenced' };
@@ -46,6 +51,28 @@ async function attemptCommit(writer: TableWriter, unit: CommitUnit, signal: Abor
   }
   await writer.link.query('COMMIT', [], readRunOptions(transaction));
   return outcome;
+}
+
+/** Mode sync: notes the keys as seen, refuses those that were seen before, and answers the rows that are left to write. */
+async function noteKeys({ transaction, unit, kept }: Noting, rows: Int32Array, tally: Tally): Promise<Int32Array> {
+  const { seen } = transaction.writer;
+  if (seen === undefined) {
+    // In a table that the load itself fills a row that is there already came with an earlier row of the source.
+    for (let row = 0; row < (unit.kept?.rowCount ?? 0); row++) kept.set(row, repeatedKey);
+    return rows;
+  }
+  const repeated = await noteSeen(transaction, seen, unit);
+  for (const [row, refusal] of repeated.batch) if (!tally.refused.has(row)) tally.refused.set(row, refusal);
+  for (const [row, refusal] of repeated.kept) kept.set(row, refusal);
+  tally.skipped += (unit.kept?.rowCount ?? 0) - kept.size;
+  return repeated.batch.size === 0 ? rows : rows.filter((row) => !repeated.batch.has(row));
+}
+
+interface Noting {
+  readonly transaction: BatchTransaction;
+  readonly unit: CommitUnit;
+  /** Filled with the kept rows that are refused. */
+  readonly kept: Map<number, Refusal>;
 }
 
 /** Whether rows find their way by their key; rows that are moved at the end do so then. */
@@ -70,24 +97,28 @@ interface Accounting {
   readonly transaction: BatchTransaction;
   readonly unit: CommitUnit;
   readonly noted: CommitCounts;
+  /** Refused ones of the kept rows. */
+  readonly kept: ReadonlyMap<number, Refusal>;
 }
 
 /** Writes the rejects, and corrects the mark's counts where the rows fared otherwise than foreseen. */
-async function accountFor({ writer, transaction, unit, noted }: Accounting, tally: Tally): Promise<Outcome> {
+async function accountFor({ writer, transaction, unit, noted, kept }: Accounting, tally: Tally): Promise<Outcome> {
   const { batch, mark } = unit;
   const { written, skipped, refused } = tally;
-  if (written + skipped + refused.size !== batch.rowCount) {
+  const rowCount = batch.rowCount + (unit.kept?.rowCount ?? 0);
+  const settledCount = written + skipped + refused.size + kept.size;
+  if (settledCount !== rowCount) {
     throw new SluiceError(
       'SLUICE_INTERNAL',
-      `The server accounted for ${written + skipped + refused.size} of ${batch.rowCount} rows of a batch of shard ${mark.shard}.`,
+      `The server accounted for ${settledCount} of ${rowCount} rows of a batch of shard ${mark.shard}.`,
       {
         hint: 'Nothing of the batch was written. Please report it with the definition of the table.',
       },
     );
   }
-  const rejects = [...unit.rejects, ...listRejects(batch, refused)];
+  const rejects = [...unit.rejects, ...listRejects(batch, refused), ...(unit.kept === undefined ? [] : listRejects(unit.kept, kept))];
   await writeRejects(transaction, rejects, { mark, keeping: writer.keeping });
-  const counts = toCounts(tally, unit.rejects.length);
+  const counts = toCounts(tally, unit.rejects.length + kept.size);
   if (!equalCounts(noted, counts)) await runStatement(writer.link, correctCounts(mark, noted, counts), { signal: transaction.signal });
   return { kind: 'committed', written, skipped, rejects };
 }

@@ -23,7 +23,7 @@ const maxRounds = 8;
 
 /** Writes the rows of the batch at `rows`. */
 export async function mergeRows(sending: Sending, rows: Int32Array, tally: Tally): Promise<void> {
-  if (isDirect(sending.writer) && (await mergeDirectly(sending, rows, tally))) return;
+  if (isDirect(sending.writer, rows.length) && (await mergeDirectly(sending, rows, tally))) return;
   const stage = await openStage(sending);
   if (stage === undefined) throw toDenied(sending.writer);
   let candidates = rows;
@@ -87,14 +87,20 @@ function settleRepeats({ plan }: TableWriter, repeats: Repeats, tally: Tally): r
   return left.sort((a, b) => a - b);
 }
 
+/** Making a stage takes as long as writing some thousand small rows; a sync mostly has a few that differ. */
+const maxDirectRows = 1_000;
+
 /** By INSERT rows need not wait: the stage would be written by INSERT too, and take as long again (384 floats: 22 and 15k rows/s on a busy machine). */
-function isDirect(writer: TableWriter): boolean {
-  return writer.settings.way === 'insert' && !writer.isPartitioned && canCompare(writer) && writer.columns.every(hasArrayForm);
+function isDirect(writer: TableWriter, rowCount: number): boolean {
+  if (writer.isPartitioned || !writer.columns.every(hasArrayForm)) return false;
+  // The rows of a sync have different keys, as those that don't were refused when their keys were noted.
+  if (writer.seen !== undefined) return writer.settings.way === 'insert' || rowCount <= maxDirectRows;
+  return writer.settings.way === 'insert' && canCompare(writer);
 }
 
 /** Writes the chosen ones of the rows straight into the table. False, and nothing of them is written, when one was refused: the stage tells which. */
 async function mergeDirectly({ writer, transaction, batch }: Sending, rows: Int32Array, tally: Tally): Promise<boolean> {
-  const repeats = compareKeys(writer, batch, rows);
+  const repeats: Repeats = writer.seen === undefined ? compareKeys(writer, batch, rows) : new Map();
   const chosen = repeats.size === 0 ? rows : rows.filter((row) => !repeats.has(row));
   const source = `unnest(${writer.columns.map((_, index) => `$${index + 1}`).join(', ')}) AS s (${writer.columnList})`;
   const sql = writeMerge(writer, source);

@@ -9,6 +9,8 @@ import type { PgLink } from '../link.ts';
 import { quoteTable } from '../qualified-name.ts';
 import { readWireColumns } from '../catalog/schema.ts';
 import { readSettings, type PostgresSettings } from '../settings.ts';
+import { openSeen, type SeenTable } from '../mirror/seen-table.ts';
+import { toWritingPlan } from '../mirror/writing-mode.ts';
 import type { WireColumn } from '../wire-column.ts';
 
 export interface TableWriter {
@@ -23,6 +25,8 @@ export interface TableWriter {
   readonly table: string;
   readonly columnList: string;
   readonly guard: ColumnGuard;
+  /** Where the keys of mode sync are noted; undefined in every other mode, and where there is nothing to mirror onto. */
+  readonly seen: SeenTable | undefined;
   /** SET LOCAL … of each batch, see {@link readSessionLimits}. */
   readonly limits: readonly string[];
   /** Something is checked at COMMIT only: it is asked for before, where the guilty rows can still be found. */
@@ -61,8 +65,9 @@ FROM pg_class c WHERE c.oid = to_regclass($1)`;
  * Readies a link for the batches of a load.
  * @throws SLUICE_TABLE_UNKNOWN, SLUICE_COLUMN_UNKNOWN, SLUICE_TARGET_FAILED when the table is no longer the one that was planned for
  */
-export async function openWriter(link: PgLink, plan: TablePlan, keeping: RejectKeeping): Promise<TableWriter> {
-  const settings = readSettings(plan);
+export async function openWriter(link: PgLink, asked: TablePlan, keeping: RejectKeeping): Promise<TableWriter> {
+  const settings = readSettings(asked);
+  const plan = toWritingPlan(asked);
   const table = quoteTable(plan.writesTo);
   const guard = await openGuard(link, plan);
   const columns = await readWireColumns(link, plan.writesTo, plan.columns);
@@ -80,6 +85,7 @@ export async function openWriter(link: PgLink, plan: TablePlan, keeping: RejectK
     keyColumns: plan.key.flatMap((name) => columns.filter(({ column }) => column.name === name)),
     table,
     guard,
+    seen: settings.seen === undefined ? undefined : await openSeen(link, plan, settings.seen),
     limits,
     columnList: quoteList(plan.columns.map((column) => column.name)),
     hasDeferred: traits['has_deferred'] === true,

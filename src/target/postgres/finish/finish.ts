@@ -4,6 +4,7 @@ import type { Decision, TablePlan } from '../../driver.ts';
 import type { FinishingLoad } from './finishing-load.ts';
 import { queryStatement, runStatement } from '../ledger.ts';
 import type { PgLink } from '../link.ts';
+import { deleteVanished } from '../mirror/vanished.ts';
 import { publishMove } from './move.ts';
 import { isMarkedPublished, unlessPublished } from './publication.ts';
 import { isIndexDdl } from './prepare.ts';
@@ -16,7 +17,10 @@ import { publishSwap } from './swap.ts';
  * @throws DuplicateKeysError, SLUICE_CANCELLED, SLUICE_TARGET_LOCKED, SLUICE_TARGET_FAILED with the old table still in place
  */
 export async function finishLoad(link: PgLink, load: FinishingLoad): Promise<readonly Decision[]> {
-  if (!load.options.isComplete || readSettings(load.plan).publish === 'rows') return restoreAll(link, load);
+  const { publish: way, seen } = readSettings(load.plan);
+  if (!load.options.isComplete) return restoreAll(link, load);
+  // Indexes first: more rows to delete than may be must not leave the table without them.
+  if (way === 'rows') return [...(await restoreAll(link, load)), ...(seen === undefined ? [] : await deleteVanished(link, load))];
   return unlessPublished(link, load, async () => [...(await restoreAll(link, load)), ...(await publish(link, load))]);
 }
 

@@ -4,6 +4,8 @@ import type { Decision, RejectKeeping } from '../../driver.ts';
 import { quoteIdentifier, quoteList } from '../../sql-text.ts';
 import { toRefusal } from '../errors.ts';
 import { findGuilty } from './bisect.ts';
+import { takeVanished } from '../mirror/vanished.ts';
+import { toWritingPlan } from '../mirror/writing-mode.ts';
 import { markPublished, tellPublished } from './publication.ts';
 import { defaultLockTimeoutMs, transactLocking } from './lock.ts';
 import {
@@ -52,12 +54,15 @@ export async function publishMove(link: PgLink, load: FinishingLoad): Promise<re
     checkRejects(moving, load);
     await writeCounts(moving);
     await link.script(`DROP TABLE ${moving.staging}`);
+    // New rows and the end of vanished ones are seen at the same moment.
+    const vanished = readSettings(plan).seen === undefined ? [] : await takeVanished(link, load);
     await markPublished(link, load.id);
-    return describe(moving, plan.table, moved);
+    return [...describe(moving, plan.table, moved), ...vanished];
   });
 }
 
-async function begin(link: PgLink, { id, plan, options }: FinishingLoad): Promise<Moving> {
+async function begin(link: PgLink, { id, plan: asked, options }: FinishingLoad): Promise<Moving> {
+  const plan = toWritingPlan(asked);
   const wires = await readWireColumns(link, plan.writesTo, plan.columns);
   const key = plan.key.flatMap((name) => wires.filter(({ column }) => column.name === name).map(({ type }) => ({ name, type })));
   return {

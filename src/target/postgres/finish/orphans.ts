@@ -1,5 +1,6 @@
 /** Finds tables that loads built beside a target and nobody will ever publish, and drops them. In doubt a table stays. */
 import type { TablePlan } from '../../driver.ts';
+import { seenPrefix } from '../mirror/seen-table.ts';
 import { PgError, type PgLink } from '../link.ts';
 import { quoteName, quoteTable } from '../qualified-name.ts';
 
@@ -21,6 +22,17 @@ WHERE c.relkind = 'r' AND starts_with(c.relname::text, $2::text) AND pg_has_role
   AND (l.state = 'done' AND l.target_table = $4::text
     OR l.load IS NULL AND (SELECT count(*) FROM pg_class o WHERE o.relname = 'sluice_loads') = 1)`,
     [quoteTable(load.plan.table), stagingPrefix, load.id, load.plan.table],
+  );
+  for (const row of rows) await dropQuietly(link, quoteName({ schema: String(row['schema']), name: String(row['name']) }));
+}
+
+/** Drops what other syncs of the same table left: this one takes their place, and what is in the table from now on is not what they saw. */
+export async function dropOldSyncs(link: PgLink, load: { readonly id: string; readonly plan: TablePlan }): Promise<void> {
+  const { rows } = await link.query(
+    `SELECT n.nspname::text AS schema, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN sluice_loads l ON c.relname IN ($1::text || l.load, $2::text || l.load)
+WHERE c.relkind = 'r' AND pg_has_role(c.relowner, 'USAGE') AND l.load <> $3::text AND l.target_table = $4::text AND l.mode = 'sync'`,
+    [seenPrefix, stagingPrefix, load.id, load.plan.table],
   );
   for (const row of rows) await dropQuietly(link, quoteName({ schema: String(row['schema']), name: String(row['name']) }));
 }

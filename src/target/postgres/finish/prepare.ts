@@ -1,11 +1,11 @@
 /** What is made before a load's first row: ledger, the load's records, its table; indexes that are put off are recorded and dropped. One transaction, repeatable. */
 import { SluiceError } from '../../../errors.ts';
-import { ledgerDdl, ledgerVersion, ledgerViews } from '../../../ledger/schema.ts';
+import { laterTables, ledgerDdl, ledgerVersion, ledgerViews } from '../../../ledger/schema.ts';
 import { recordIndex } from '../../../ledger/statements.ts';
 import type { DeferredIndex, Statement, TablePlan } from '../../driver.ts';
 import { quoteIdentifier } from '../../sql-text.ts';
 import { transactLocking } from './lock.ts';
-import { dropAbandoned } from './orphans.ts';
+import { dropAbandoned, dropOldSyncs } from './orphans.ts';
 import { describeLostLedger } from '../errors.ts';
 import { runStatement } from '../ledger.ts';
 import { PgError, type PgLink } from '../link.ts';
@@ -37,6 +37,7 @@ export async function prepareLoad(link: PgLink, load: PreparingLoad, records: re
       for (const record of records) await runStatement(link, record);
     });
     await dropAbandoned(link, load);
+    if (load.plan.mode === 'sync' && load.plan.ddl.length > 0) await dropOldSyncs(link, load);
     for (const ddl of load.plan.ddl) await link.script(ddl);
     for (const index of load.plan.deferredIndexes) await putOff(link, load, index);
   });
@@ -61,7 +62,7 @@ async function ensureLedger(link: PgLink): Promise<void> {
   if (!missing.has('sluice_meta')) {
     await checkVersion(link);
     // Made anew it would be empty, and a load without shards has nothing left to do.
-    const lost = tables.filter((table) => missing.has(table));
+    const lost = tables.filter((table) => missing.has(table) && !laterTables.includes(table));
     if (lost.length > 0) throw describeLostLedger(lost, link.place);
   }
   if (missing.size === 0) return;

@@ -1,20 +1,24 @@
 /** What the parts of a plan look at: the request, the table as it stands, the server. Gathered once, changed by nobody. */
 import type { Column } from '../../../rows/schema.ts';
 import { quoteIdentifier } from '../../sql-text.ts';
-import type { Decision, TableDescription, TableRequest, TargetOptions } from '../../driver.ts';
+import type { Decision, LoadMode, TableDescription, TableRequest, TargetOptions } from '../../driver.ts';
 import { catalogTimeoutMs, probeTimeoutMs, readCatalogTable, type CatalogTable } from '../catalog/table.ts';
 import { readServerState, type ServerState } from '../catalog/server.ts';
 import { describeNewType } from '../catalog/column-types.ts';
 import { recognizeFamily, type Family } from './family.ts';
 import type { PgLink } from '../link.ts';
 import { formatName, parseQualifiedName, quoteName, type QualifiedName } from '../qualified-name.ts';
+import { chooseWritingMode } from '../mirror/writing-mode.ts';
 import { isTable, toDescription, toWireType } from '../catalog/schema.ts';
 import type { WireColumn } from '../wire-column.ts';
 import { formatCount } from '../../../count-text.ts';
 
 export interface PlanContext {
   readonly link: PgLink;
+  /** Of a sync with the mode in which its rows are written: over a table that is there it asks for what an upsert does. */
   readonly request: TableRequest;
+  /** The mode that the caller named. */
+  readonly asked: LoadMode;
   readonly options: TargetOptions;
   readonly state: ServerState;
   readonly family: Family;
@@ -60,7 +64,8 @@ export async function gatherContext(link: PgLink, request: TableRequest): Promis
   const wires = request.columns.flatMap((column) => describeWire(column, table, options));
   return {
     link,
-    request,
+    request: { ...request, mode: chooseWritingMode(request.mode, table !== undefined) },
+    asked: request.mode,
     options,
     state,
     family: recognizeFamily(link.server, state),

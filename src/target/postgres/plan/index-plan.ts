@@ -28,12 +28,16 @@ interface Weighed {
 
 /** Of a table that replaces another all but the unique ones are made at the end, without anything to decide. */
 export function planIndexes(context: PlanContext, publish: PostgresSettings['publish'], processes: number): IndexPlan {
-  const { table, options } = context;
+  const { table, options, asked } = context;
   if (publish === 'swap') return { deferred: [], decisions: [] };
   const secondary = table?.indexes.filter((index) => !index.isUnique && index.constraint === null) ?? [];
   if (secondary.length === 0) return { deferred: [], decisions: [] };
   if (options.indexes === 'keep') {
     return { deferred: [], decisions: [{ what: 'indexes', choice: `kept: ${listNames(secondary)}`, why: 'as asked for' }] };
+  }
+  if (asked === 'sync' && options.indexes !== 'rebuild') {
+    const why = 'of a table that is mirrored only the rows that differ are written';
+    return { deferred: [], decisions: [{ what: 'indexes', choice: `kept: ${listNames(secondary)}`, why }] };
   }
   if (publish === 'move') {
     const why = 'the rows come in one statement at the end, and readers keep their indexes until then';

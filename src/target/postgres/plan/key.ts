@@ -42,10 +42,10 @@ export function planKey(context: PlanContext, { publish, writesTo }: Pick<Publis
   return { defersKey: obstacle === undefined, deferred, isUnique, isTrackable, problems, decisions };
 }
 
-function findKeyProblems({ key, request, table, name }: PlanContext): readonly string[] {
+function findKeyProblems({ key, request, asked, table, name }: PlanContext): readonly string[] {
   const { mode, columns } = request;
   if (key.length === 0) {
-    return mode === 'upsert' || mode === 'skip' ? [`Mode ${mode} needs a key: name its columns with --key.`] : [];
+    return mode === 'upsert' || mode === 'skip' || asked === 'sync' ? [`Mode ${asked} needs a key: name its columns with --key.`] : [];
   }
   const loaded = columns.map((column) => column.name);
   if (table === undefined) {
@@ -62,7 +62,7 @@ function findKeyProblems({ key, request, table, name }: PlanContext): readonly s
   if (findArbiterOf(table.indexes, key) !== undefined) return [];
   const command = `CREATE UNIQUE INDEX ON ${quoteTable(name)} (${quoteList(key)})`;
   return [
-    `Mode ${mode} needs a primary key or a unique index on exactly (${key.join(', ')}) of ${name}: make one (${command}) or name its key with --key.`,
+    `Mode ${asked} needs a primary key or a unique index on exactly (${key.join(', ')}) of ${name}: make one (${command}) or name its key with --key.`,
   ];
 }
 

@@ -8,6 +8,7 @@ import { countProcesses, planBuild } from './build.ts';
 import { gatherContext, type PlanContext } from './context.ts';
 import { planKey } from './key.ts';
 import { choosePublish } from './publish.ts';
+import { planMirror } from '../mirror/plan-mirror.ts';
 import { findRightProblems } from './rights.ts';
 import { writeDdl } from './table.ts';
 import { readTraits } from './traits.ts';
@@ -40,6 +41,7 @@ async function decide(link: PgLink, request: TableRequest): Promise<TablePlan> {
   const indexes = planIndexes(context, publish.publish, countProcesses(context));
   const deferredIndexes = [...key.deferred, ...indexes.deferred];
   const build = planBuild(context, publish.publish, deferredIndexes);
+  const mirror = planMirror(context, publish.publish);
   const settings: PostgresSettings = {
     way: way.way,
     format: way.format,
@@ -51,8 +53,9 @@ async function decide(link: PgLink, request: TableRequest): Promise<TablePlan> {
     tracksKeys: key.isTrackable && traits.countsRows,
     columnTypes: JSON.stringify(nameTypes(context.wires)),
     ...build.settings,
+    ...mirror.settings,
   };
-  const parts = [publish, key, way, traits, vectors];
+  const parts = [publish, key, way, traits, vectors, mirror];
   return {
     table: context.name,
     writesTo: publish.writesTo,
@@ -60,7 +63,7 @@ async function decide(link: PgLink, request: TableRequest): Promise<TablePlan> {
     key: context.key,
     mode: request.mode,
     isNew: context.table === undefined && context.other === undefined,
-    ddl: writeDdl(context, { publish, vectors, key }),
+    ddl: [...writeDdl(context, { publish, vectors, key }), ...mirror.ddl],
     deferredIndexes,
     decisions: [
       describeServer(context),
@@ -72,6 +75,7 @@ async function decide(link: PgLink, request: TableRequest): Promise<TablePlan> {
       ...build.decisions,
       ...vectors.decisions,
       ...traits.decisions,
+      ...mirror.decisions,
       ...explainSession(settings),
     ],
     problems: [...findNameProblems(context), ...findRightProblems(context, publish.publish), ...parts.flatMap((part) => part.problems)],

@@ -75,11 +75,11 @@ function explainRules(names: string, way: PostgresSettings['way']): readonly Dec
   ];
 }
 
-function findRuleProblems({ request, table }: PlanContext, names: string): readonly string[] {
+function findRuleProblems({ request, asked, table }: PlanContext, names: string): readonly string[] {
   const settles = request.mode === 'upsert' || request.mode === 'skip';
   if (names === '' || !settles) return [];
   return [
-    `PostgreSQL takes no ON CONFLICT on a table with rules for INSERT or UPDATE (${names} on ${table?.name ?? ''}), so mode ${request.mode} can't be used: drop them, or make triggers of them.`,
+    `PostgreSQL takes no ON CONFLICT on a table with rules for INSERT or UPDATE (${names} on ${table?.name ?? ''}), so mode ${asked} can't be used: drop them, or make triggers of them.`,
   ];
 }
 

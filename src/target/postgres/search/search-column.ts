@@ -21,6 +21,8 @@ export interface VectorIndex {
   /** Over some of the rows only: a query without its condition can't use it. */
   readonly isPartial: boolean;
   readonly lists: number;
+  /** Storage parameters as they were given: `m`, `ef_construction`, `lists`. */
+  readonly options: Readonly<Record<string, number>>;
 }
 
 export interface SearchColumn {
@@ -36,9 +38,11 @@ export interface SearchColumn {
   /** Schema of pgvector, quoted: its operators may not be on the search path. */
   readonly extensionSchema: string;
   readonly indexes: readonly VectorIndex[];
+  /** `pg_class.relkind`: r table · p partitioned · m materialized view … */
+  readonly kind: string;
 }
 
-const columnSql = `SELECT a.attnum::int8 AS attnum, t.typname::text AS type, a.atttypmod::int8 AS typmod, quote_ident(tn.nspname) AS schema,
+const columnSql = `SELECT a.attnum::int8 AS attnum, t.typname::text AS type, a.atttypmod::int8 AS typmod, quote_ident(tn.nspname) AS schema, c.relkind::text AS kind,
   (SELECT json_agg(json_build_object('name', o.attname, 'isVector', ot.typname IN ('vector', 'halfvec', 'sparsevec')) ORDER BY o.attnum)
     FROM pg_attribute o JOIN pg_type ot ON ot.oid = o.atttypid WHERE o.attrelid = c.oid AND o.attnum > 0 AND NOT o.attisdropped)::text AS columns,
   (SELECT coalesce(json_agg(o.attname ORDER BY k.at), '[]') FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(num, at), pg_attribute o
@@ -48,7 +52,8 @@ LEFT JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_namespace tn ON tn.oid = 
 
 /** An expression index counts when it is exactly the cast of this column. */
 const indexesSql = `SELECT ic.relname::text AS name, am.amname::text AS method, oc.opcname::text AS opclass, i.indisvalid AS valid, i.indpred IS NOT NULL AS partial, i.indkey[0] = 0 AS is_expression,
-  coalesce((SELECT o.option_value::int8 FROM pg_options_to_table(ic.reloptions) o WHERE o.option_name = 'lists'), 100) AS lists
+  coalesce((SELECT o.option_value::int8 FROM pg_options_to_table(ic.reloptions) o WHERE o.option_name = 'lists'), 100) AS lists,
+  (SELECT json_object_agg(o.option_name, o.option_value) FROM pg_options_to_table(ic.reloptions) o)::text AS options
 FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid JOIN pg_am am ON am.oid = ic.relam JOIN pg_opclass oc ON oc.oid = i.indclass[0]
 WHERE i.indrelid = to_regclass($1::text) AND am.amname IN ('hnsw', 'ivfflat')
   AND (i.indkey[0] = $2::int8 OR i.indkey[0] = 0 AND pg_get_indexdef(ic.oid, 1, true) ~ ('^\\(?' || quote_ident($3::text) || '::([a-z_]+\\.)?halfvec(\\(\\d+\\))?\\)?$'))
@@ -83,6 +88,7 @@ export async function readSearchColumn(
     dimensions: typmod > 0 ? typmod : undefined,
     columns,
     key: JSON.parse(String(row['key'])) as readonly string[],
+    kind: String(row['kind']),
     extensionSchema: String(row['schema']),
     indexes: await readIndexes(link, { table, column, type, attnum: Number(row['attnum']) }),
   };
@@ -105,8 +111,14 @@ async function readIndexes(
       isValid: row['valid'] === true,
       isPartial: row['partial'] === true,
       lists: Number(row['lists']),
+      options: readOptions(row['options']),
     };
   });
+}
+
+function readOptions(text: unknown): VectorIndex['options'] {
+  const found = typeof text === 'string' ? (JSON.parse(text) as Record<string, unknown>) : {};
+  return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, Number(value)]));
 }
 
 function readMetric(opclass: string): Metric | undefined {

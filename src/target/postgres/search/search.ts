@@ -128,7 +128,7 @@ async function answerByIndex(link: PgLink, { column, request, index }: Asked & {
   return { hits, explain };
 }
 
-function writeIndexSettings(link: PgLink, { k, where }: SearchRequest, index: VectorIndex): readonly string[] {
+function writeIndexSettings(link: PgLink, { efSearch, k, where }: SearchRequest, index: VectorIndex): readonly string[] {
   // A plan by cost would take the scan of a small table, where the caller asked for the index or the flow measures it.
   const common = ['SET LOCAL enable_seqscan = off'];
   const isIterative = supportsIterativeScan(link.server.vectorVersion);
@@ -140,7 +140,7 @@ function writeIndexSettings(link: PgLink, { k, where }: SearchRequest, index: Ve
       ...(isIterative && where !== undefined ? ['SET LOCAL ivfflat.iterative_scan = relaxed_order'] : []),
     ];
   }
-  const ef = Math.min(maxEfSearch, Math.max(k, minEfSearch));
+  const ef = Math.min(maxEfSearch, Math.max(k, efSearch ?? minEfSearch));
   const iterative = ['SET LOCAL hnsw.iterative_scan = strict_order', `SET LOCAL hnsw.max_scan_tuples = ${String(maxScanTuples)}`];
   // Dead rows are found only after the graph has chosen: also without a filter the walk may have to go on.
   return [...common, `SET LOCAL hnsw.ef_search = ${String(ef)}`, ...(isIterative ? iterative : [])];

@@ -1,0 +1,113 @@
+/** The account of a check: places counted from the start of their file, duplicates in the order of the input, and what a check can't know. */
+import type { Prepared } from '../load/plan.ts';
+import { describeColumn, type ColumnStatistics } from './column-statistics.ts';
+import { findDuplicates } from './duplicates.ts';
+import { forecastEmbedding } from './embedding-forecast.ts';
+import type { Found } from './found.ts';
+import type { KeyRecords } from './key-records.ts';
+import type { CheckOptions, CheckReport, DuplicatesFound, RowPlace } from './options.ts';
+import type { ShardPlace } from './scan.ts';
+
+export interface CheckEnding {
+  readonly prepared: Prepared;
+  readonly options: CheckOptions;
+  readonly found: Found;
+  readonly statistics: readonly ColumnStatistics[];
+  readonly records: readonly KeyRecords[];
+  readonly positions: number;
+  readonly lanes: number;
+  readonly isPartial: boolean;
+  readonly elapsedMs: number;
+}
+
+export async function makeCheckReport(ending: CheckEnding): Promise<CheckReport> {
+  const { prepared, options, found } = ending;
+  const { plan, run, source } = prepared;
+  const duplicates = listDuplicates(ending);
+  const columns =
+    options.statistics === false ? [] : run.table.columns.map((column, index) => describeColumn(column, ending.statistics[index]!));
+  const locate = createLocator(ending);
+  return {
+    schema: 1,
+    isPartial: ending.isPartial,
+    source: source.name,
+    counts: { read: found.read, fit: found.read - found.rejected, rejected: found.rejected, duplicates: duplicates?.count ?? 0 },
+    causes: [...found.causes.values()]
+      .toSorted((left, right) => right.count - left.count)
+      .map(({ class: kind, code, column, message, count, places }) => ({
+        class: kind,
+        code,
+        column,
+        message,
+        count,
+        places: places.map(locate),
+      })),
+    duplicates,
+    columns,
+    embedding: await forecastEmbedding({
+      run,
+      column: run.embed === undefined ? undefined : columns[run.embed.from],
+      samples: run.embed === undefined ? [] : (plan.columns[run.embed.from]?.samples ?? []),
+      lanes: ending.lanes,
+      pricePerMillionTokens: options.pricePerMillionTokens,
+    }),
+    bytes: found.bytes,
+    lanes: ending.lanes,
+    elapsedMs: ending.elapsedMs,
+    plan,
+    notes: listNotes(ending),
+  };
+}
+
+/** Lines and rows of a file: those of its shards before are added. A shard of a file that was not read to its end leaves the line of later ones unknown. */
+function createLocator({ found, prepared }: CheckEnding): (place: ShardPlace) => RowPlace {
+  const bases = new Map<number, { readonly row: number; readonly line: number | undefined }>();
+  let [file, row, line]: [number, number, number | undefined] = [-1, 0, 0];
+  for (const { shard, end } of [...found.shards.values()].toSorted((left, right) => left.shard.ordinal - right.shard.ordinal)) {
+    if (shard.file !== file) [file, row, line] = [shard.file, 0, 0];
+    bases.set(shard.ordinal, { row, line });
+    row += end?.row ?? 0;
+    line = end === undefined || line === undefined ? undefined : line + end.line;
+  }
+  const files = prepared.source.descriptor?.files;
+  return (place) => {
+    const base = bases.get(place.shard) ?? { row: 0, line: 0 };
+    const shard = found.shards.get(place.shard)?.shard;
+    return {
+      file:
+        files === undefined || prepared.source.descriptor?.identity !== undefined ? prepared.source.name : (files[shard?.file ?? 0] ?? ''),
+      row: base.row + place.row + 1,
+      line: base.line === undefined ? undefined : base.line + place.line + 1,
+      byte: place.offset,
+    };
+  };
+}
+
+function listDuplicates(ending: CheckEnding): DuplicatesFound | undefined {
+  const { options, prepared, positions, records } = ending;
+  const { key } = prepared.run.table;
+  if (options.duplicates === false || key.length === 0) return undefined;
+  const { count, pairs } = findDuplicates(records, positions);
+  const locate = createLocator(ending);
+  // A digest keeps the row and not its line.
+  const locateRow = ({ shard, row }: { readonly shard: number; readonly row: number }): RowPlace => {
+    const place = locate({ shard, row, line: 0, offset: 0 });
+    return { ...place, line: undefined, byte: 0 };
+  };
+  return { key, count, places: pairs.map(({ first, again }) => ({ first: locateRow(first), again: locateRow(again) })) };
+}
+
+function listNotes({ isPartial, prepared, options }: CheckEnding): readonly string[] {
+  const { key, isNew, mode } = prepared.run.table;
+  const notes: string[] = [];
+  if (isPartial) notes.push('The check was stopped: all figures are those of the rows that were read.');
+  if (key.length === 0 && options.duplicates !== false)
+    notes.push('No key is known, so rows were not compared with each other; name one with --key.');
+  if (!isNew && mode !== 'replace')
+    notes.push(
+      'Rows that only the table can refuse (its checks, foreign keys, triggers, keys that are there already) are not among these.',
+    );
+  if (key.length > 0 && !isNew)
+    notes.push('Keys were compared letter by letter; a column that takes upper and lower case as equal may find more.');
+  return notes;
+}

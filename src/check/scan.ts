@@ -1,0 +1,223 @@
+/** Reads and converts shards as a load would, and notes what is found; nothing is written anywhere but keys in a temporary file. The same for a thread and the caller's. */
+import { rejectCodes, type Batch, type Position, type Reject, type RejectClass } from '../rows/batch.ts';
+import { createBatchBuilder, type BatchBuilder } from '../rows/builder.ts';
+import type { Column, Scalar } from '../rows/schema.ts';
+import type { Records, Shard, Source } from '../source/source.ts';
+import { addBatch, createStatistics, type ColumnStatistics } from './column-statistics.ts';
+import { createKeyCollector, type CollectorOptions, type KeyCollector, type KeyRecords } from './key-records.ts';
+import { measureRun, runTypes, type KeyRun } from './key-runs.ts';
+import { findUnembeddable, type TextCheck } from './text-check.ts';
+
+/** What is looked for; plain data. */
+export interface ScanPlan {
+  readonly columns: readonly Column[];
+  /** Indexes of the key's columns; empty: keys are not compared. */
+  readonly key: readonly number[];
+  readonly hasStatistics: boolean;
+  readonly text: TextCheck | undefined;
+  /** Places of a cause that are kept of each shard. */
+  readonly positions: number;
+  readonly records: CollectorOptions;
+}
+
+/** A row in its shard. */
+export interface ShardPlace {
+  readonly shard: number;
+  readonly row: number;
+  readonly line: number;
+  readonly offset: number;
+}
+
+/** As in the ledger: rows with the same code and column, under the message of the first. There are at most as many as codes times columns. */
+export interface ShardCause {
+  readonly class: RejectClass;
+  readonly code: string;
+  readonly column: string | undefined;
+  message: string;
+  count: number;
+  readonly places: ShardPlace[];
+}
+
+/** What one shard was found to hold; plain data. */
+export interface ShardFindings {
+  readonly shard: number;
+  readonly read: number;
+  readonly rejected: number;
+  /** Of the source, for progress. */
+  readonly bytes: number;
+  readonly end: Position;
+  readonly causes: readonly ShardCause[];
+  readonly runs: readonly KeyRun[];
+  /** It was read to its end. */
+  readonly isWhole: boolean;
+}
+
+/** What a lane found in all of its shards. */
+export interface LaneFindings {
+  readonly statistics: readonly ColumnStatistics[];
+  readonly records: KeyRecords;
+}
+
+/** A shard's rows, all of them or those of some runs: then only their keys' digests are taken. */
+export interface ScanRequest {
+  readonly shard: Shard;
+  readonly ranges?: readonly { readonly from: number; readonly to: number }[] | undefined;
+}
+
+/** Rows of a batch: as many as a load's, so that the same memory is used again and again. */
+const batchRows = 8_192;
+const batchBytes = 4 * 1024 * 1024;
+
+export interface Scanner {
+  scan(request: ScanRequest, signal: AbortSignal): Promise<ShardFindings>;
+  end(): LaneFindings;
+}
+
+interface Scanning {
+  readonly plan: ScanPlan;
+  readonly builder: BatchBuilder;
+  readonly statistics: readonly ColumnStatistics[];
+  readonly collector: KeyCollector;
+}
+
+/** Makes a scanner for one lane; the source is its own. */
+export function createScanner(source: Source, plan: ScanPlan): Scanner {
+  const scanning: Scanning = {
+    plan,
+    builder: createBatchBuilder(plan.columns),
+    statistics: plan.columns.map(createStatistics),
+    collector: createKeyCollector(plan.records),
+  };
+  return {
+    scan: (request, signal) => scanShard(source, scanning, { ...request, signal }),
+    end: () => ({ statistics: scanning.statistics, records: scanning.collector.end() }),
+  };
+}
+
+/** One shard at work. */
+interface Work extends ScanRequest {
+  readonly causes: Map<string, ShardCause>;
+  readonly runs: KeyRun[];
+  read: number;
+  rejected: number;
+  bytes: number;
+  end: Position;
+}
+
+async function scanShard(
+  source: Source,
+  scanning: Scanning,
+  request: ScanRequest & { readonly signal: AbortSignal },
+): Promise<ShardFindings> {
+  const { shard, ranges, signal } = request;
+  const from: Position = { offset: shard.start, row: 0, line: 0 };
+  const work: Work = { shard, ranges, causes: new Map(), runs: [], read: 0, rejected: 0, bytes: 0, end: from };
+  const { builder, plan } = scanning;
+  const stretches = source.read(shard, from, { columns: plan.columns, signal });
+  let isWhole = false;
+  try {
+    for await (const records of stretches) {
+      addStretch(scanning, work, records);
+      if (builder.rowCount >= batchRows || builder.byteCount >= batchBytes) closeBatch(scanning, work);
+    }
+    isWhole = !signal.aborted;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  closeBatch(scanning, work);
+  const { causes, runs, read, rejected, bytes, end } = work;
+  return { shard: shard.ordinal, read, rejected, bytes, end, causes: [...causes.values()], runs, isWhole };
+}
+
+function addStretch({ builder, plan }: Scanning, work: Work, records: Records): void {
+  const unfit = builder.add(records);
+  work.read += records.rowCount + records.rejects.length;
+  work.bytes += records.byteCount;
+  work.end = records.end;
+  if (work.ranges !== undefined) return;
+  for (const reject of records.rejects) noteReject(work, reject, plan.positions);
+  for (const reject of unfit) noteReject(work, reject, plan.positions);
+}
+
+function noteReject(work: Work, reject: Pick<Reject, 'code' | 'column' | 'message' | 'row' | 'line' | 'offset'>, positions: number): void {
+  const { code, column, message, row, line, offset } = reject;
+  work.rejected++;
+  const key = JSON.stringify([code, column]);
+  let cause = work.causes.get(key);
+  if (cause === undefined) {
+    cause = { class: rejectCodes[code], code, column, message, count: 0, places: [] };
+    work.causes.set(key, cause);
+  }
+  cause.count++;
+  if (cause.places.length < positions) cause.places.push({ shard: work.shard.ordinal, row, line, offset });
+}
+
+function closeBatch({ builder, collector, plan, statistics }: Scanning, work: Work): void {
+  if (builder.rowCount === 0) return;
+  const batch = builder.take();
+  if (work.ranges === undefined) {
+    if (plan.hasStatistics) addBatch(statistics, batch);
+    const refused = plan.text === undefined ? [] : findUnembeddable(plan.text, batch);
+    for (const reject of refused) noteReject(work, reject, plan.positions);
+    if (plan.key.length > 0) addKeys({ collector, plan }, work, { batch, refused: new Set(refused.map(({ index }) => index)) });
+  } else addRanges({ collector, plan }, work.ranges, { batch, shard: work.shard.ordinal });
+  builder.reuse(batch);
+}
+
+/** Decimals and timestamps have several spellings of one value: zeros behind the point say nothing. */
+function normaliseKey({ type }: Column, values: readonly Scalar[]): readonly Scalar[] {
+  if (type !== 'decimal' && type !== 'timestamp') return values;
+  return values.map((value) => (typeof value === 'string' ? value.replace(/(\.\d*?)0+(Z?)$/u, '$1$2').replace(/\.(Z?)$/u, '$1') : value));
+}
+
+function readKeys(plan: ScanPlan, batch: Batch): readonly (readonly Scalar[])[] {
+  return plan.key.map((index) => {
+    const data = batch.values[index];
+    return data?.kind === 'scalar' ? normaliseKey(plan.columns[index] as Column, data.values) : [];
+  });
+}
+
+interface KeyedBatch {
+  readonly batch: Batch;
+  readonly refused: ReadonlySet<number>;
+}
+
+type Keyed = Pick<Scanning, 'collector' | 'plan'>;
+
+/** A batch whose keys ascend is one run; of another each key is noted. A row that can't be embedded is rejected before its key counts. */
+function addKeys({ collector, plan }: Keyed, work: Work, { batch, refused }: KeyedBatch): void {
+  const keys = readKeys(plan, batch);
+  const { places, rowCount } = batch;
+  const [from, to] = [places.rows[0] as number, places.rows[rowCount - 1] as number];
+  const shard = work.shard.ordinal;
+  const isOrdered = runTypes.has(plan.columns[plan.key[0] as number]?.type ?? '');
+  const run = isOrdered ? measureRun(keys[0] ?? []) : undefined;
+  if (run?.isAscending === true && refused.size === 0) {
+    extendRun(work.runs, { shard, from, to, ...run });
+    return;
+  }
+  // A run without an order overlaps with nothing that could be asked for: all keys of such a column are noted.
+  if (run !== undefined) work.runs.push({ shard, from, to, ...run, isAscending: false });
+  for (let row = 0; row < rowCount; row++) {
+    if (!refused.has(row)) collector.add(keys, row, { shard, row: places.rows[row] as number });
+  }
+}
+
+/** Runs that follow each other in a shard are one, so that a sorted file has about one a shard. */
+function extendRun(runs: KeyRun[], run: KeyRun): void {
+  const last = runs.at(-1);
+  if (last?.isAscending === true && run.min > last.max) runs[runs.length - 1] = { ...last, to: run.to, max: run.max };
+  else runs.push(run);
+}
+
+function addRanges(
+  { collector, plan }: Keyed,
+  ranges: NonNullable<ScanRequest['ranges']>,
+  { batch, shard }: { batch: Batch; shard: number },
+): void {
+  const keys = readKeys(plan, batch);
+  for (let index = 0; index < batch.rowCount; index++) {
+    const row = batch.places.rows[index] as number;
+    if (ranges.some(({ from, to }) => from <= row && row <= to)) collector.add(keys, index, { shard, row });
+  }
+}

@@ -1,0 +1,33 @@
+/** A file of known length that is read at any place: on this machine or behind an HTTP server. What binary formats are written against. */
+import { FileHandles } from './file-handles.ts';
+
+/** Bytes at any place of one file. Never read beyond `byteCount`, which is what the file had when it was opened. */
+export interface ByteFile {
+  /** A path or URL, for messages; without a password. */
+  readonly name: string;
+  readonly byteCount: number;
+  /**
+   * The bytes `start … end`, in memory of their own. Both are checked against `byteCount` by the caller: a length out of a file is never believed.
+   * @throws SLUICE_SOURCE_READ, SLUICE_SOURCE_CHANGED
+   */
+  read(start: number, end: number): Uint8Array | Promise<Uint8Array>;
+  close(): void | Promise<void>;
+}
+
+/**
+ * A file of this machine.
+ * @throws SLUICE_SOURCE_MISSING, SLUICE_SOURCE_NOT_A_FILE, SLUICE_SOURCE_DENIED or SLUICE_SOURCE_READ
+ */
+export function openLocalFile(path: string): ByteFile {
+  const handles = new FileHandles([path]);
+  const byteCount = handles.identify(0).size;
+  return {
+    name: path,
+    byteCount,
+    read: (start, end) => {
+      const bytes = Buffer.allocUnsafeSlow(end - start);
+      return bytes.subarray(0, handles.read(0, bytes, start));
+    },
+    close: () => handles.close(),
+  };
+}

@@ -1,0 +1,62 @@
+/** `sluice plan --check` and `sluice preview` as a person and a program see them. */
+import assert from 'node:assert/strict';
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { makeFolder } from '../fixtures/load-folder.ts';
+import { runSluice } from './process.ts';
+
+const rows = 'id,name,age\n1,a,3\n2,b,x\n3,c,\n2,dd,9\n1,e,1\n007,g,04\n5,f\n';
+
+test('plan --check lists every bad row and every doubled key, ends with 3 and writes nothing', async (context) => {
+  const folder = makeFolder(context);
+  writeFileSync(path.join(folder, 'rows.csv'), rows);
+  const where = ['--to', `sqlite:${path.join(folder, 'none.db')}`, '--table', 't', '--key', 'id', '--column', 'age:integer'];
+  const { exitCode, stdout } = await runSluice(['plan', path.join(folder, 'rows.csv'), ...where, '--check', '--column', 'id:integer']);
+  assert.equal(exitCode, 3);
+  assert.match(stdout, /1 × VALUE_FORMAT in age/u);
+  assert.match(stdout, /1 × ROW_FIELD_COUNT.*\n\s+line 8/u);
+  assert.match(stdout, /1 row with a key \(id\) that an earlier row has\n\s+row 5 as row 1/u);
+  assert.match(stdout, /7 rows read: 2 bad, 1 with a key that came before; nothing was written/u);
+  assert.equal(existsSync(path.join(folder, 'none.db')), false);
+});
+
+test('a check of good rows ends with 0, and as JSON it is the report of the library', async (context) => {
+  const folder = makeFolder(context);
+  writeFileSync(path.join(folder, 'rows.csv'), 'id,name\n1,a\n2,b\n');
+  const where = ['--to', `sqlite:${path.join(folder, 'none.db')}`, '--table', 't', '--key', 'id'];
+  const { exitCode, stdout } = await runSluice(['plan', path.join(folder, 'rows.csv'), ...where, '--check', '--json']);
+  assert.equal(exitCode, 0);
+  const report = JSON.parse(stdout) as { readonly schema: number; readonly counts: unknown };
+  assert.equal(report.schema, 1);
+  assert.deepEqual(report.counts, { read: 2, fit: 2, rejected: 0, duplicates: 0 });
+});
+
+test('options of a check without --check are refused', async (context) => {
+  const folder = makeFolder(context);
+  writeFileSync(path.join(folder, 'rows.csv'), 'id\n1\n');
+  const { exitCode, stderr } = await runSluice([
+    'plan',
+    path.join(folder, 'rows.csv'),
+    '--to',
+    'sqlite:x.db',
+    '--table',
+    't',
+    '--positions',
+    '3',
+  ]);
+  assert.equal(exitCode, 2);
+  assert.match(stderr, /--positions: only with --check/u);
+});
+
+test('preview shows values as they would be stored, those that change with what they were, and what would be rejected', async (context) => {
+  const folder = makeFolder(context);
+  writeFileSync(path.join(folder, 'rows.csv'), rows);
+  const where = ['--to', `sqlite:${path.join(folder, 'none.db')}`, '--table', 't', '--column', 'id:integer', '--column', 'age:integer'];
+  const { exitCode, stdout } = await runSluice(['preview', path.join(folder, 'rows.csv'), ...where]);
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /7 ≠ 007\s+g\s+4 ≠ 04/u);
+  assert.match(stdout, /row 2 \(line 3\): VALUE_FORMAT in age/u);
+  assert.match(stdout, /7 rows; 2 values changed on the way .*; 2 would be rejected; nothing was written/u);
+  assert.equal(existsSync(path.join(folder, 'none.db')), false);
+});
