@@ -8,6 +8,7 @@ import { minThreadBytes } from '../load/lane-threads.ts';
 import { prepareLoad, type Prepared } from '../load/plan.ts';
 import { createProgressMeter, type ProgressMeter } from '../load/progress-meter.ts';
 import { watchProgress } from '../load/progress-watch.ts';
+import { listEmbeds, type EmbedPlan } from '../load/run-plan.ts';
 import { createStatistics, mergeStatistics, type ColumnStatistics } from './column-statistics.ts';
 import { dropRecords, type KeySeed } from './key-records.ts';
 import { addFindings, createFound, type Found } from './found.ts';
@@ -117,14 +118,13 @@ async function toScanPlan({ run }: Prepared, options: CheckOptions): Promise<Omi
     columns,
     key: comparesKeys ? indexes : [],
     hasStatistics: options.statistics !== false,
-    text: await findTextRules(run.embed),
+    texts: await Promise.all(listEmbeds(run).map(findTextRules)),
     positions: options.positions ?? defaultPositions,
   };
 }
 
 /** What the embedding stage would refuse. */
-async function findTextRules(embed: Prepared['run']['embed']): Promise<ScanPlan['text']> {
-  if (embed === undefined) return undefined;
+async function findTextRules(embed: EmbedPlan): Promise<ScanPlan['texts'][number]> {
   const embedder = await createEmbedder(embed.spec);
   await embedder.close?.();
   return {

@@ -6,7 +6,7 @@ import {
   addDistinctNumber,
   addDistinctText,
   createDistinctCounter,
-  estimateDistinct,
+  countDistinct,
   mergeDistinct,
   type DistinctCounter,
 } from './distinct.ts';
@@ -191,7 +191,7 @@ export function describeColumn(column: Column, found: ColumnStatistics): ColumnF
     min: showValue(found.min),
     max: showValue(found.max),
     length: hasLength ? { min: found.minLength, max: found.maxLength, mean: found.lengths / filled } : undefined,
-    distinct: isVector ? undefined : Math.min(filled, estimateDistinct(found.distinct)),
+    distinct: isVector ? undefined : Math.min(filled, countDistinct(found.distinct)),
     booleans: column.type === 'boolean' ? { trues: found.trues, falses: filled - found.trues } : undefined,
     vectors:
       isVector && filled > 0

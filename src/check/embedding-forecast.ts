@@ -5,7 +5,7 @@ import { defaultCachePath } from '../embed/cache-file.ts';
 import { createKeyMaker } from '../embed/cache-key.ts';
 import { openEmbedStage } from '../embed/open.ts';
 import { createEmbedder } from '../embed/registry.ts';
-import type { RunPlan } from '../load/run-plan.ts';
+import type { EmbedPlan, RunPlan } from '../load/run-plan.ts';
 import type { ColumnFound, EmbeddingForecast } from './options.ts';
 
 /** Providers count about four characters of English a token; without the tokenizer of the model nothing better can be said. */
@@ -14,22 +14,22 @@ const maxTriedTexts = 256;
 const tryTimeoutMs = 5_000;
 
 export interface ForecastRequest {
-  readonly run: RunPlan;
+  readonly embed: EmbedPlan;
+  readonly cache: RunPlan['cache'];
   /** Of the column of texts. */
-  readonly column: ColumnFound | undefined;
+  readonly column: ColumnFound;
   readonly samples: readonly string[];
   readonly lanes: number;
   readonly pricePerMillionTokens: number | undefined;
 }
 
-export async function forecastEmbedding(request: ForecastRequest): Promise<EmbeddingForecast | undefined> {
-  const { run, column, pricePerMillionTokens } = request;
-  if (run.embed === undefined || column === undefined) return undefined;
-  const { provider, model } = run.embed.identity;
+export async function forecastEmbedding(request: ForecastRequest): Promise<EmbeddingForecast> {
+  const { embed, column, pricePerMillionTokens } = request;
+  const { provider, model } = embed.identity;
   const texts = column.rows - column.nulls;
   const distinct = Math.min(column.distinct ?? texts, texts);
   const tokens = Math.ceil((distinct * (column.length?.mean ?? 0)) / charactersPerToken);
-  const tried = await tryEmbedder(request, run.embed.spec);
+  const tried = await tryEmbedder(request);
   const wanted = distinct * (1 - (tried?.cachedShare ?? 0));
   return {
     column: column.name,
@@ -49,7 +49,8 @@ interface Tried {
 }
 
 /** Only embedders that compute in the lane are tried: one behind an endpoint may cost money. */
-async function tryEmbedder({ run, samples }: ForecastRequest, spec: NonNullable<RunPlan['embed']>['spec']): Promise<Tried | undefined> {
+async function tryEmbedder({ cache, embed, samples }: ForecastRequest): Promise<Tried | undefined> {
+  const { spec } = embed;
   const embedder = await createEmbedder(spec);
   await embedder.close?.();
   const texts = [...new Set(samples)].slice(0, maxTriedTexts);
@@ -59,15 +60,18 @@ async function tryEmbedder({ run, samples }: ForecastRequest, spec: NonNullable<
     const startedMs = performance.now();
     await stage.embed(texts, AbortSignal.timeout(tryTimeoutMs));
     const msPerText = (performance.now() - startedMs) / texts.length;
-    return { cachedShare: await findCachedShare(run, texts), msPerText };
+    return { cachedShare: await findCachedShare({ cache, embed }, texts), msPerText };
   } finally {
     await stage.close();
   }
 }
 
 /** Looks a sample up in the cache, where there is one already; none is made. */
-async function findCachedShare({ cache, embed }: RunPlan, texts: readonly string[]): Promise<number | undefined> {
-  if (cache === false || embed === undefined) return undefined;
+async function findCachedShare(
+  { cache, embed }: Pick<ForecastRequest, 'cache' | 'embed'>,
+  texts: readonly string[],
+): Promise<number | undefined> {
+  if (cache === false) return undefined;
   if (!existsSync(cache.path ?? defaultCachePath())) return undefined;
   const { dimensions } = embed.identity;
   const keys = createKeyMaker(embed.identity, embed.spec.documentPrefix ?? '')(texts.map((text) => text.toWellFormed()));

@@ -26,7 +26,8 @@ export interface RowPlace {
   readonly row: number;
   /** Undefined where the source has no lines. */
   readonly line: number | undefined;
-  readonly byte: number;
+  /** Undefined for rows with a key that comes twice, of which only the row number is kept. */
+  readonly byte: number | undefined;
 }
 
 export interface CauseFound {
@@ -57,7 +58,7 @@ export interface ColumnFound {
   readonly max: string | undefined;
   /** Characters of text, bytes of bytes. */
   readonly length: { readonly min: number; readonly max: number; readonly mean: number } | undefined;
-  /** Different values, estimated within about 2 %; undefined for vectors. */
+  /** Different values: exact up to 1,024, above that estimated within about 2 %; undefined for vectors. */
   readonly distinct: number | undefined;
   readonly booleans: { readonly trues: number; readonly falses: number } | undefined;
   readonly vectors: { readonly dimensions: number; readonly minNorm: number; readonly maxNorm: number; readonly zeros: number } | undefined;
@@ -91,6 +92,8 @@ export interface CheckReport {
   readonly duplicates: DuplicatesFound | undefined;
   readonly columns: readonly ColumnFound[];
   readonly embedding: EmbeddingForecast | undefined;
+  /** Of further columns of texts. */
+  readonly moreEmbeddings?: readonly EmbeddingForecast[] | undefined;
   readonly bytes: number;
   readonly lanes: number;
   readonly elapsedMs: number;

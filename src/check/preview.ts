@@ -7,6 +7,7 @@ import { createBatchBuilder } from '../rows/builder.ts';
 import { readCell } from '../rows/column-records.ts';
 import type { Column, Scalar } from '../rows/schema.ts';
 import { openTextField, readTextValue } from '../rows/text-fill.ts';
+import { isTextFormat } from '../source/formats.ts';
 import type { Records, Source } from '../source/source.ts';
 
 export interface PreviewOptions extends LoadOptions {
@@ -25,7 +26,8 @@ export interface PreviewCell {
 /** One row of the input, numbers from 1. */
 export interface PreviewRow {
   readonly row: number;
-  readonly line: number;
+  /** Undefined where the source has no lines. */
+  readonly line: number | undefined;
   /** One for each column; empty for a row that would be rejected. */
   readonly cells: readonly PreviewCell[];
   readonly reject: Pick<Reject, 'code' | 'column' | 'message'> | undefined;
@@ -60,14 +62,15 @@ export async function preview(options: PreviewOptions): Promise<Preview> {
   }
 }
 
-async function readRows({ run, source }: Prepared, wanted: number, signal: AbortSignal | undefined): Promise<readonly PreviewRow[]> {
+async function readRows({ plan, run, source }: Prepared, wanted: number, signal: AbortSignal | undefined): Promise<readonly PreviewRow[]> {
   const { columns } = run.table;
   const rows: PreviewRow[] = [];
   for await (const records of readAll(source, { columns, shardBytes: run.shardBytes, signal })) {
     rows.push(...showStretch(records, columns));
     if (rows.length >= wanted) break;
   }
-  return rows.slice(0, wanted);
+  const shown = rows.slice(0, wanted);
+  return isTextFormat(plan.source.format) ? shown : shown.map((row) => ({ ...row, line: undefined }));
 }
 
 interface Reading {

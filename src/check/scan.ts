@@ -14,7 +14,8 @@ export interface ScanPlan {
   /** Indexes of the key's columns; empty: keys are not compared. */
   readonly key: readonly number[];
   readonly hasStatistics: boolean;
-  readonly text: TextCheck | undefined;
+  /** Columns of texts that are to be embedded. */
+  readonly texts: readonly TextCheck[];
   /** Places of a cause that are kept of each shard. */
   readonly positions: number;
   readonly records: CollectorOptions;
@@ -157,11 +158,23 @@ function closeBatch({ builder, collector, plan, statistics }: Scanning, work: Wo
   const batch = builder.take();
   if (work.ranges === undefined) {
     if (plan.hasStatistics) addBatch(statistics, batch);
-    const refused = plan.text === undefined ? [] : findUnembeddable(plan.text, batch);
-    for (const reject of refused) noteReject(work, reject, plan.positions);
-    if (plan.key.length > 0) addKeys({ collector, plan }, work, { batch, refused: new Set(refused.map(({ index }) => index)) });
+    const refused = noteUnembeddable(plan, work, batch);
+    if (plan.key.length > 0) addKeys({ collector, plan }, work, { batch, refused });
   } else addRanges({ collector, plan }, work.ranges, { batch, shard: work.shard.ordinal });
   builder.reuse(batch);
+}
+
+/** A row is refused once, for the first of its texts that can't be embedded. */
+function noteUnembeddable({ positions, texts }: ScanPlan, work: Work, batch: Batch): ReadonlySet<number> {
+  const refused = new Set<number>();
+  for (const text of texts) {
+    for (const reject of findUnembeddable(text, batch)) {
+      if (refused.has(reject.index)) continue;
+      refused.add(reject.index);
+      noteReject(work, reject, positions);
+    }
+  }
+  return refused;
 }
 
 /** Decimals and timestamps have several spellings of one value: zeros behind the point say nothing. */

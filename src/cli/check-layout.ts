@@ -1,5 +1,5 @@
 /** What a check found, as a person reads it: the columns first, what is wrong last, where the eye is when the command ends. */
-import type { CauseFound, CheckReport, ColumnFound, RowPlace } from '../check/options.ts';
+import type { CauseFound, CheckReport, ColumnFound, EmbeddingForecast, RowPlace } from '../check/options.ts';
 import { layoutItems } from './item-list.ts';
 import type { Item } from './item-list.ts';
 import { describeCause } from './progress-block.ts';
@@ -7,6 +7,9 @@ import { formatBytes, formatCount, formatCountOf, formatElapsed } from './quanti
 import { layoutTable } from './table.ts';
 import type { Colors } from './terminal.ts';
 import { flattenText } from './text-width.ts';
+
+/** Above this counts are estimates, see ColumnFound. */
+const maxExactDistinct = 1_024;
 
 interface CheckLayoutOptions {
   /** Cells of the terminal; undefined off a terminal. */
@@ -19,7 +22,7 @@ export function layoutCheck(report: CheckReport, options: CheckLayoutOptions): r
   return [
     ...layoutItems(describeReading(report)),
     ...section('columns', layoutColumns(report.columns, options), colors),
-    ...section('embedding', describeEmbedding(report), colors),
+    ...section('embedding', describeEmbeddings(report), colors),
     ...section('notes', [...report.plan.warnings, ...report.notes], colors),
     ...section('wrong', layoutWrong(report, colors), colors),
     layoutVerdict(report, colors),
@@ -65,9 +68,8 @@ function layoutColumns(columns: readonly ColumnFound[], { width, colors }: Check
   });
 }
 
-/** Small counts are exact but for a fraction, large ones estimates. */
-function describeDistinct({ distinct = 0 }: ColumnFound): string {
-  return distinct < 100 ? formatCount(distinct) : `about ${formatCount(Number(distinct.toPrecision(2)))}`;
+function describeDistinct({ distinct = 0 }: Pick<ColumnFound, 'distinct'>): string {
+  return distinct <= maxExactDistinct ? formatCount(distinct) : `about ${formatCount(Number(distinct.toPrecision(2)))}`;
 }
 
 function describeSpread({ booleans, length, vectors }: ColumnFound): string {
@@ -83,11 +85,14 @@ function describeSpread({ booleans, length, vectors }: ColumnFound): string {
     : `${formatCount(length.min)} to ${formatCount(length.max)}, mean ${formatCount(mean)}`;
 }
 
-function describeEmbedding({ embedding, lanes }: CheckReport): readonly string[] {
-  if (embedding === undefined) return [];
-  const { cachedShare, column, cost, distinct, embedder, ms, texts, tokens } = embedding;
+function describeEmbeddings({ embedding, lanes, moreEmbeddings = [] }: CheckReport): readonly string[] {
+  return embedding === undefined ? [] : [embedding, ...moreEmbeddings].flatMap((forecast) => describeEmbedding(forecast, lanes));
+}
+
+function describeEmbedding(embedding: EmbeddingForecast, lanes: number): readonly string[] {
+  const { cachedShare, column, cost, embedder, ms, texts, tokens } = embedding;
   const facts = [
-    `${column}: ${formatCountOf(texts, 'text')}, about ${formatCount(distinct)} different, by ${embedder}`,
+    `${column}: ${formatCountOf(texts, 'text')}, ${describeDistinct(embedding)} different, by ${embedder}`,
     `about ${formatCount(Number(tokens.toPrecision(2)))} tokens, at four characters each`,
   ];
   if (cachedShare !== undefined) facts.push(`about ${Math.round(cachedShare * 100)} % of them are in the cache (of a sample)`);

@@ -6,6 +6,7 @@ import { watchInterrupts } from './interruption.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';
+import { readPlanFile, writePlanFile } from './plan-file.ts';
 import { startProgressDisplay } from './progress-display.ts';
 import type { OutputOptions } from './request.ts';
 import { writeAll } from './terminal.ts';
@@ -15,6 +16,7 @@ const badRowsExitCode = 3;
 
 export async function runCheck(invocation: Invocation, options: CheckOptions, output: OutputOptions): Promise<number> {
   const { stdout } = invocation.terminal;
+  const file = readPlanFile(invocation);
   const { check } = await openLibrary();
   invocation.ready();
   // Data goes to stdout alone: progress would stand between it.
@@ -27,6 +29,7 @@ export async function runCheck(invocation: Invocation, options: CheckOptions, ou
     display.end();
     watch.release();
   }
+  if (file !== undefined) await writePlanFile(invocation, report.plan, file);
   const lines = output.isJson
     ? [toJsonLine(report)]
     : layoutCheck(report, { width: stdout.width(), colors: stdout.colors }).map((line) => `${line}\n`);

@@ -20,8 +20,8 @@ import {
   sourceGroup,
   speedGroup,
   targetGroup,
-  writingGroup,
 } from './option-list.ts';
+import { writingGroup } from './writing-options.ts';
 import { holdGroup, loadHoldGroup } from './hold-list.ts';
 import { checkGroup, previewGroup, writeGroup } from './check-list.ts';
 import type { CommandSpec } from './command-spec.ts';
@@ -134,6 +134,7 @@ export const commands: readonly CommandSpec[] = [
   {
     name: 'status',
     ...loadArgument,
+    argumentHelp: 'id or label of a load (default: all of them)',
     summary: 'list the loads of a database and how far they came',
     waiting: 'reading the ledger',
     groups: [{ ...ledgerGroup, options: [...ledgerGroup.options, watchOption] }, dataOutputGroup],
@@ -147,6 +148,7 @@ export const commands: readonly CommandSpec[] = [
   {
     name: 'verify',
     ...loadArgument,
+    argumentHelp: 'id or label of a load, whose table is verified (default: the newest)',
     summary: 'check that the table holds what the ledger says (exit code 7 when not)',
     waiting: 'verifying',
     groups: [
@@ -155,7 +157,7 @@ export const commands: readonly CommandSpec[] = [
       dataOutputGroup,
     ],
     examples: [
-      ['everything that was loaded', 'sluice verify --in sqlite:library.db'],
+      ['all that was loaded into the table of the newest load', 'sluice verify --in sqlite:library.db'],
       ['one table', 'sluice verify --in sqlite:library.db --table docs'],
       ['every value against the files', 'sluice verify --deep --in sqlite:library.db --table docs'],
     ],

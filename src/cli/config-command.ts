@@ -44,14 +44,17 @@ function unknownAction(action: string): SluiceError {
 }
 
 /** Values that nobody said, but commander filled in, are left out. */
-function listShown({ values, labels, origins, secrets }: Invocation, from: readonly string[]): readonly Shown[] {
+function listShown({ values, labels, origins, secrets, fileSource }: Invocation, from: readonly string[]): readonly Shown[] {
   const options = Object.entries(values)
     .filter(([name]) => origins[name] !== undefined && name !== 'json' && !isFilledIn(name, values[name]))
     .map(([name, value]): Shown => {
       const origin = origins[name] ?? '';
       return { option: toOption(name), value: secrets.has(name) ? mask : hidePasswords(value), origin, label: labels[name] ?? '' };
     });
-  return from.length > 0 ? [{ option: 'from', value: from, origin: 'argument', label: '' }, ...options] : options;
+  if (from.length > 0) return [{ option: 'from', value: from.map(hidePassword), origin: 'argument', label: '' }, ...options];
+  if (fileSource === undefined) return options;
+  const value = fileSource.isSecret ? mask : fileSource.value.map(hidePassword);
+  return [{ option: 'from', value, origin: 'file', label: fileSource.label }, ...options];
 }
 
 function isFilledIn(name: string, value: OptionValue | undefined): boolean {
@@ -63,9 +66,11 @@ function toOption(attribute: string): string {
 }
 
 function hidePasswords(value: OptionValue): OptionValue {
-  return typeof value === 'string'
-    ? value.replace(/(\/\/[^:/@\s]*):[^@/\s]*@/u, '$1:***@').replace(/([?&]password=)[^&]*/u, '$1***')
-    : value;
+  return typeof value === 'string' ? hidePassword(value) : value;
+}
+
+function hidePassword(value: string): string {
+  return value.replace(/(\/\/[^:/@\s]*):[^@/\s]*@/u, '$1:***@').replace(/([?&]password=)[^&]*/u, '$1***');
 }
 
 function layoutShown(shown: readonly Shown[], width: number | undefined): readonly string[] {

@@ -22,11 +22,13 @@ export function toSluiceError(thrown: unknown): SluiceError {
   });
 }
 
-/** The lines for a person: message, problems, next step. */
+/** The lines for a person: message, problems, next step. A single problem that is the message is not told twice. */
 export function layoutFailure(failure: FailureText, colors: Colors): readonly string[] {
   return [
     `${colors.red(colors.bold('sluice:'))} ${failure.message} ${colors.dim(`[${failure.code}]`)}`,
-    ...failure.problems.map((problem) => `  ${colors.red('✗')} ${problem}`),
+    ...failure.problems
+      .filter((problem) => problem !== failure.message || failure.problems.length > 1)
+      .map((problem) => `  ${colors.red('✗')} ${problem}`),
     ...(failure.hint === undefined ? [] : [`  ${colors.cyan('→')} ${failure.hint}`]),
   ];
 }

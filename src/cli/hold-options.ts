@@ -1,7 +1,7 @@
 /** How the options that hold a load back are read: the same for `load`, `plan`, `resume` and `retry`. */
 import * as z from 'zod';
 import type { LoadOptions, RateLimit } from '../load/options.ts';
-import { duration, toggle, whole } from './option-schema.ts';
+import { longDuration, toggle, whole } from './option-schema.ts';
 import { parseSize } from './values.ts';
 
 /** `5000rows` or `20MB`, each of them once. */
@@ -36,7 +36,7 @@ interface HoldShape {
 }
 
 const limit = whole(1, Number.MAX_SAFE_INTEGER);
-export const holdShape: HoldShape = { limit: limit, maxDuration: duration, rate: rate };
+export const holdShape: HoldShape = { limit: limit, maxDuration: longDuration, rate: rate };
 export const provenanceShape: { readonly provenance: z.ZodType<boolean | undefined> } = { provenance: toggle };
 
 interface HoldValues {

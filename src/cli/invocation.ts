@@ -1,5 +1,6 @@
 /** One call of a command, as plain data: what was asked for and where each value came from, before any of it is checked. */
 import type { CommandOutline } from './command-outline.ts';
+import type { FileSource } from './config/layers.ts';
 import type { OptionValue, Origin } from './option-value.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -18,6 +19,8 @@ export interface Invocation {
   readonly origins: Readonly<Record<string, Origin>>;
   /** Attributes whose values are not to be shown. */
   readonly secrets: ReadonlySet<string>;
+  /** What a configuration file says is to be read. */
+  readonly fileSource?: FileSource | undefined;
   /** All commands, for those that speak of them. */
   readonly commands: readonly CommandOutline[];
   readonly terminal: Terminal;

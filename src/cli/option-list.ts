@@ -33,26 +33,6 @@ export const targetGroup: OptionGroup = {
   ],
 };
 
-/** What a target may be asked for; one that can't do it says so in the plan. */
-export const writingGroup: OptionGroup = {
-  title: 'How it is written (PostgreSQL; --boot: rqlite):',
-  options: [
-    { flags: '--atomic', description: 'all rows become visible at once at the end, or none' },
-    { flags: '--indexes <way>', description: 'keep them, rebuild them after the rows, or auto: the faster (default: auto)' },
-    { flags: '--vector-type <type>', description: 'vector, or halfvec at half the size, in a new table (default: vector)' },
-    { flags: '--no-copy', description: 'write by INSERT instead of COPY' },
-    { flags: '--unlogged', description: 'a new table without a log: faster, and empty after a crash of the server' },
-    {
-      flags: '--fast-session',
-      description: 'commits need not wait for the disk; a crash may cost the last ones, which a resume writes again',
-    },
-    {
-      flags: '--boot',
-      description: 'rqlite: build an SQLite file here and put it in the place of the whole, empty database of a single node',
-    },
-  ],
-};
-
 /** Everything else may come from a file. */
 export const configGroup: OptionGroup = {
   title: 'Configuration:',

@@ -63,6 +63,11 @@ export const duration: z.ZodType<number | undefined> = read(
   (text) => keepWithin(parseDuration(text), 0, 86_400_000),
   'a duration of a day at most; write it as 500ms, 30s or 2m',
 );
+/** Milliseconds that a load may take: more than none, and no more than a timer can count. */
+export const longDuration: z.ZodType<number | undefined> = read(
+  (text) => keepWithin(parseDuration(text), 1, 2_147_483_647),
+  'a duration above zero, of 24 days at most; write it as 30s, 45m or 12h',
+);
 /** Any text but an empty one. */
 export const word: z.ZodType<string | undefined> = z.string().min(1, 'is empty').optional();
 export const anyText: z.ZodType<string | undefined> = z.string().optional();

@@ -53,6 +53,7 @@ export function layoutPreview({ columns, plan, rows }: Preview, { colors, width 
   return [
     ...lines,
     ...(rejected.length > 0 ? [colors.bold('would be rejected'), ...rejected.map(layoutReject)] : []),
+    ...(plan.warnings.length > 0 ? [colors.bold('warnings'), ...plan.warnings.map((warning) => `  ${warning}`)] : []),
     `${told.join('; ')}; nothing was written`,
     ...plan.problems.map((problem) => `${colors.red('✗')} ${problem}`),
   ];
@@ -64,7 +65,8 @@ function layoutRow({ cells, row }: PreviewRow): readonly string[] {
 
 function layoutReject({ line, reject, row }: PreviewRow): string {
   const column = reject?.column === undefined ? '' : ` in ${reject.column}`;
-  return `  row ${formatCount(row)} (line ${formatCount(line)}): ${reject?.code ?? ''}${column}: ${flattenText(reject?.message ?? '')}`;
+  const place = line === undefined ? '' : ` (line ${formatCount(line)})`;
+  return `  row ${formatCount(row)}${place}: ${reject?.code ?? ''}${column}: ${flattenText(reject?.message ?? '')}`;
 }
 
 function layoutCell({ original, stored }: PreviewCell): string {

@@ -28,7 +28,10 @@ export function buildProgram(terminal: Terminal, handle: InvocationHandler): Com
     .helpCommand('help [command]', 'show help for a command')
     .usage('<command> [options]')
     .configureHelp({ subcommandTerm: describeTerm })
-    .addHelpText('after', `\nExamples:\n${layoutExamples(commands.flatMap((spec) => spec.examples.slice(0, 1)))}\n\n${footer}`);
+    .addHelpText(
+      'after',
+      `\nExamples:\n${layoutExamples(commands.flatMap((spec) => (spec.isHidden === true ? [] : spec.examples.slice(0, 1))))}\n\n${footer}`,
+    );
   applyConventions(program, terminal);
   for (const spec of commands) program.addCommand(buildCommand(spec, terminal, handle), { hidden: spec.isHidden === true });
   return program;

@@ -43,7 +43,17 @@ export function readForm({ out, format, compression, ids }: Pick<ExportOptions, 
   }
   if (ids !== undefined && found !== 'npy')
     throw new SluiceError('SLUICE_USAGE', `A file of ids goes with .npy alone, not with ${found}.`, { hint: 'Leave --ids out.' });
-  return { format: found, compression: compression ?? packed ?? 'none' };
+  const chosen = compression ?? packed ?? 'none';
+  if (found === 'parquet' && chosen !== 'none') {
+    throw new SluiceError(
+      'SLUICE_USAGE',
+      `A Parquet file compresses its columns itself; compressed as a whole by ${chosen} no reader could open it.`,
+      {
+        hint: 'End its name with .parquet.',
+      },
+    );
+  }
+  return { format: found, compression: chosen };
 }
 
 /** Opens what is written; nothing has its name yet. */

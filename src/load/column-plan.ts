@@ -1,14 +1,14 @@
 /** The columns of a load: from the table where there is one, else inferred from the sample; the vector column of an embedding beside them. */
 import type { Embedder, EmbedSpec } from '../embed/embedder.ts';
 import { createEmbedder } from '../embed/registry.ts';
-import { fitSchema } from '../rows/fit.ts';
 import { inferSchema, type SchemaProposal } from '../rows/inference.ts';
 import type { Column } from '../rows/schema.ts';
 import type { SchemaOverrides } from '../rows/selection.ts';
 import type { Sample } from '../source/source.ts';
-import type { Metric, TableDescription } from '../target/driver.ts';
+import type { Capabilities, Metric, TableDescription } from '../target/driver.ts';
 import type { EmbedOptions, LoadOptions, PlannedColumn } from './options.ts';
 import type { EmbedPlan, IndexPlan } from './run-plan.ts';
+import { fitContract } from './schema-contract.ts';
 
 export interface ColumnPlan {
   readonly columns: readonly Column[];
@@ -76,18 +76,30 @@ function readFor({ stretches }: Sample, description: TableDescription): TableDes
   return { ...description, columns: description.columns.map((column) => ({ ...column, type: column.textType ?? column.type })) };
 }
 
+/** What a load meets: its table, where there is one. */
+export interface MetTable {
+  readonly description: TableDescription | undefined;
+  readonly capabilities: Pick<Capabilities, 'widensIntegersTo'>;
+}
+
 /** Plans the columns. Problems are collected, not thrown. @throws SLUICE_EMBEDDER_UNKNOWN */
-export async function planColumns(options: LoadOptions, sampled: Sample, description: TableDescription | undefined): Promise<ColumnPlan> {
+export async function planColumns(options: LoadOptions, sampled: Sample, { description, capabilities }: MetTable): Promise<ColumnPlan> {
   const metric = options.index?.metric ?? defaultMetric;
   const asked = listAsked(options.embed);
   const into = asked.map((embed) => nameVector(embed, sampled, asked.length === 1));
   const unsampled = listUnsampled(options, sampled).filter((name) => !into.includes(name));
   const sample: Sample = { ...sampled, fields: [...sampled.fields, ...unsampled] };
   const overrides = readOverrides(options, metric, into);
-  const proposal = description === undefined ? inferSchema(sample, overrides) : fitSchema(readFor(sample, description), sample, overrides);
+  const { widensIntegersTo } = capabilities;
+  const proposal =
+    description === undefined
+      ? inferSchema(sample, overrides)
+      : fitContract({ options, description: readFor(sample, description), sample, overrides, widensIntegersTo });
   const embedded: PlannedEmbedding[] = [];
   for (const [at, embed] of asked.entries())
-    embedded.push(await planEmbedding({ embed, into: into[at] ?? '', at, metric }, proposal, description));
+    embedded.push(
+      await planEmbedding({ embed, into: into[at] ?? '', at, metric, mayAdd: options.onNewColumn === 'add' }, proposal, description),
+    );
   const columns = [...proposal.columns, ...embedded.map(({ column }) => column)];
   const [embed, ...moreEmbeds] = embedded.map(({ plan }) => plan);
   // The embedded column first: it is the one that is searched by text.
@@ -129,6 +141,8 @@ interface Embedding {
   /** Place among the load's embeddings. */
   readonly at: number;
   readonly metric: Metric;
+  /** A table that lacks the column gets it. */
+  readonly mayAdd: boolean;
 }
 
 interface PlannedEmbedding {
@@ -143,7 +157,7 @@ function toSpec(embed: EmbedOptions): EmbedSpec {
 }
 
 async function planEmbedding(
-  { at, embed, into, metric }: Embedding,
+  { at, embed, into, metric, mayAdd }: Embedding,
   proposal: SchemaProposal,
   description: TableDescription | undefined,
 ): Promise<PlannedEmbedding> {
@@ -161,7 +175,8 @@ async function planEmbedding(
   if (proposal.columns.some((column) => column.name.toLowerCase() === into.toLowerCase())) {
     problems.push(`The vectors would go into the column ${into}, which the source fills already; choose another with --into.`);
   }
-  problems.push(...findTableProblems(into, identity.dimensions, description));
+  const isAdded = mayAdd && description?.columns.every(({ name }) => name !== into) === true;
+  if (!isAdded) problems.push(...findTableProblems(into, identity.dimensions, description));
   const emptyText = embed.emptyText ?? 'reject';
   const column: Column = {
     name: into,
@@ -180,7 +195,7 @@ function findTableProblems(into: string, dimensions: number, description: TableD
   const column = description.columns.find((found) => found.name === into);
   if (column === undefined)
     return [
-      `The table ${description.name} has no column ${into} for the vectors; add it (ALTER TABLE … ADD COLUMN ${into} F32_BLOB(${String(dimensions)})) or name another with --into.`,
+      `The table ${description.name} has no column ${into} for the vectors; add it (--on-new-column add, or ALTER TABLE … ADD COLUMN ${into} F32_BLOB(${String(dimensions)})) or name another with --into.`,
     ];
   if (column.dimensions !== undefined && column.dimensions !== dimensions) {
     return [

@@ -18,8 +18,14 @@ export function writeBatchResume({ plan }: Pick<LedgerLoad, 'plan'>, target: str
 }
 
 /** What to do next with a load: resume it, look at its rejects, or verify it. */
-export function writeNextCommand(load: Pick<LedgerLoad, 'load' | 'state' | 'openRejects' | 'mode' | 'plan'>, target: string): string {
+export function writeNextCommand(
+  load: Pick<LedgerLoad, 'load' | 'state' | 'openRejects' | 'mode' | 'plan' | 'counts'>,
+  target: string,
+): string {
   if (load.state === 'undone') return '';
+  // The same limit again would stop it at once: twice as many leaves room for what comes after.
+  if (load.state === 'reject_limit' && load.mode !== 'batch')
+    return `${writeResumeCommand(target, load.load)} --max-rejects ${String(2 * load.counts.rejected)}`;
   if (load.state !== 'done') return load.mode === 'batch' ? writeBatchResume(load, target) : writeResumeCommand(target, load.load);
   return load.openRejects > 0 ? `${writeCommand('rejects', target, load.load)} --summary` : writeCommand('verify', target, load.load);
 }

@@ -8,7 +8,7 @@ const maxShownLength = 60;
 
 /** The reading end of a source that tells of each field, once, which is neither known from the sample nor taken by a column. */
 export function watchFields(source: Pick<Source, 'read'>, plan: RunPlan, warn: (message: string) => void): Pick<Source, 'read'> {
-  const known = new Set([...plan.fields, ...plan.table.columns.map((column) => column.field)]);
+  const known = listKnown(plan);
   let left = maxFields;
   const look = (records: Records): void => {
     if (records.kind !== 'values') return;
@@ -30,6 +30,11 @@ export function watchFields(source: Pick<Source, 'read'>, plan: RunPlan, warn: (
       }
     },
   };
+}
+
+/** Fields that the plan spoke of, and those that a column takes. */
+export function listKnown({ fields, table }: Pick<RunPlan, 'fields' | 'table'>): Set<string> {
+  return new Set([...fields, ...table.columns.map((column) => column.field)]);
 }
 
 function describeField(name: string): string {

@@ -5,6 +5,7 @@ import type { EmbedStage } from '../embed/embedder.ts';
 import type { Source } from '../source/source.ts';
 import { connect } from '../target/registry.ts';
 import type { Claim, Connection } from '../target/driver.ts';
+import { refuseFields } from './field-refusal.ts';
 import { watchFields } from './field-watch.ts';
 import type { LaneFlow } from './lane-flow.ts';
 import { createGate } from './lane-gate.ts';
@@ -77,7 +78,9 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
   );
   const [embed, ...moreEmbeds] = await openStages(request);
   const shared: Omit<Lane, 'turn' | 'builder'> = {
-    source: watchFields(request.source, plan, (message) => request.tell({ kind: 'warning', message })),
+    source: (plan.refusesNewFields === true ? refuseFields : watchFields)(request.source, plan, (message) =>
+      request.tell({ kind: 'warning', message }),
+    ),
     columns: plan.table.columns,
     limits: { maxBatchBytes: plan.maxBatchBytes, maxBatchRows: plan.maxBatchRows, maxRejectBytes },
     embed,

@@ -15,10 +15,12 @@ import { chooseSizes, type Sizes } from './lane-size.ts';
 import { minThreadBytes, stockThreads, type ThreadStock } from './lane-threads.ts';
 import { checkOptions } from './option-check.ts';
 import type { LoadOptions, LoadPlan } from './options.ts';
+import { tellIgnored } from './ignored-options.ts';
 import { keepMetrics } from './recorded-metric.ts';
 import { addProvenance, withoutProvenance } from './provenance.ts';
 import { describeEmbeds, findEmbedderProblem } from './planned-embeds.ts';
 import { keepDescriptor, type RunPlan } from './run-plan.ts';
+import { describeChange, listChanges } from './schema-contract.ts';
 import { addSync } from './sync.ts';
 
 /** Bytes that the ledger keeps of one refused row. */
@@ -111,8 +113,10 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
   const load = nameLoad();
   const description = await connection.describe(options.table);
   const sample = await source.sample(options.signal);
-  const proposed = await planColumns(withoutProvenance(options, sample), sample, description);
-  const columns = addProvenance(await keepMetrics(proposed, options, { connection, description }), options, description);
+  const { capabilities } = connection;
+  const proposed = await planColumns(withoutProvenance(options, sample), sample, { description, capabilities });
+  const kept = addProvenance(await keepMetrics(proposed, options, { connection, description }), options, description);
+  const columns = tellIgnored(kept, options, source);
   const sizes = chooseSizes({
     columns: columns.columns,
     meanRowBytes: sample.meanRowBytes,
@@ -129,7 +133,8 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     maxBatchRows: options.maxBatchRows,
     shardBytes: options.shardBytes,
   });
-  const planned = await connection.planTable({
+  const changes = listChanges(columns.columns, { description, sample, options });
+  const told = await connection.planTable({
     load,
     table: options.table,
     columns: columns.columns,
@@ -142,7 +147,9 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
       source.isSeekable && source.descriptor !== undefined && source.descriptor.identity === undefined && options.provenance !== true,
     isEmbedded: columns.embed !== undefined,
     index: willIndex(columns.index, connection.capabilities) ? columns.index : undefined,
+    changes,
   });
+  const planned = { ...told, decisions: [...told.decisions, ...changes.map(describeChange)] };
   const table = addSync(planned, { options, capabilities: connection.capabilities, isEmbedded: columns.embed !== undefined });
   const fingerprint = await fingerprintLoad(options, source.descriptor, load);
   const isKnown = await hasLedger(connection);
@@ -203,6 +210,7 @@ function toRunPlan({ options, source, columns, sizes, table }: Parts, fields: re
     maxRejects: options.maxRejects ?? defaultMaxRejects,
     maxDeletes: options.maxDeletes,
     keeping: { keepsRows: options.rejectsWithoutRows !== true, maxBytes: maxRejectRawBytes },
+    refusesNewFields: options.onNewColumn === 'refuse' ? true : undefined,
     isOrdered: sizes.isOrdered,
     turns: sizes.turns,
     decisions: [
@@ -244,7 +252,12 @@ function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): L
     isOrdered: sizes.isOrdered,
     decisions: [...(source.decisions ?? []), ...table.decisions, ...sizes.decisions, ...describeHold(options)],
     warnings: columns.warnings,
-    problems: [...columns.problems, ...table.problems, ...(earlier?.what === 'refused' ? [earlier.why] : [])],
+    // Without a column the target's problems are only that there is none.
+    problems: [
+      ...columns.problems,
+      ...(columns.planned.length === 0 ? [] : table.problems),
+      ...(earlier?.what === 'refused' ? [earlier.why] : []),
+    ],
     earlier: earlier === undefined ? undefined : { load: earlier.load.load, state: earlier.load.state, what: earlier.what },
     guarantee: run.guarantee,
   };

@@ -15,7 +15,7 @@ const maxBins = 2_000;
 const minEtaBasisMs = 500;
 /** Above this an ETA says nothing that a person would act upon. */
 const maxEtaMs = 100 * 24 * 3_600_000;
-/** Different causes that are told apart; further ones are counted by their code (27 of them). */
+/** Different causes that are told apart; further ones are counted by their code (28 of them). */
 const maxCauses = 64;
 
 /** What the meter is told, in the order in which it happened. Plain data: a lane in another thread can post it. */

@@ -50,6 +50,8 @@ export interface RunPlan {
   /** Mode sync: a number, or a share of the table's rows; see FinishOptions. */
   readonly maxDeletes?: number | `${number}%` | undefined;
   readonly keeping: RejectKeeping;
+  /** Rows with a field that is neither among `fields` nor taken by a column are refused; otherwise the field is left out, with a warning. */
+  readonly refusesNewFields?: boolean | undefined;
   /** Commits follow the order of the input. */
   readonly isOrdered: boolean;
   readonly turns: TurnPolicy;

@@ -109,5 +109,7 @@ export async function rejectSummary(options: LedgerOptions): Promise<readonly Re
 export async function chooseRejected(connection: Connection, name: string | undefined): Promise<LedgerLoad> {
   if (name !== undefined) return chooseLoad(connection, name);
   const loads = await readLoads(connection);
-  return loads.findLast((load) => load.openRejects > 0) ?? loads.at(-1) ?? chooseLoad(connection, undefined);
+  return (
+    loads.findLast((load) => load.openRejects > 0) ?? loads.findLast(({ mode }) => mode !== 'delete') ?? chooseLoad(connection, undefined)
+  );
 }

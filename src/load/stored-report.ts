@@ -48,7 +48,8 @@ export async function report(options: ReportOptions): Promise<StoredReport> {
 }
 
 async function findReported(connection: Connection, { in: target, load: name }: ReportOptions): Promise<LedgerLoad> {
-  const newest = name === undefined ? (await readLoads(connection)).findLast((load) => load.mode !== 'batch') : undefined;
+  const newest =
+    name === undefined ? (await readLoads(connection)).findLast((load) => load.mode !== 'batch' && load.mode !== 'delete') : undefined;
   const found = newest ?? (await chooseLoad(connection, name));
   if (found.mode !== 'batch') return found;
   throw new SluiceError('SLUICE_USAGE', `${found.load} is a batch of statements (${found.source}); a report is of a load of rows.`, {

@@ -21,6 +21,10 @@ export async function finishTable(session: Session, meter: ProgressMeter, end: S
     return { end, decisions: await finish(session, meter, end) };
   } catch (error) {
     if (isSluiceError(error, 'SLUICE_REJECT_LIMIT')) return { end: 'reject_limit', decisions: [tellUnpublished(error)] };
+    // Asked to stop while the rows were published: none is visible, and a resume publishes them.
+    if (isSluiceError(error, 'SLUICE_CANCELLED') && session.signal.aborted) {
+      return { end: session.stops.cause() ?? 'cancelled', decisions: [tellUnpublished(error)] };
+    }
     if (!(error instanceof DuplicateKeysError)) throw error;
     await repairDuplicates(session, error);
   }

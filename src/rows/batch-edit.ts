@@ -25,7 +25,8 @@ function pickValues(values: ColumnValues, kept: Int32Array): ColumnValues {
   return { kind: 'scalar', values: Array.from(kept, (row) => values.values[row] ?? null) };
 }
 
-function pickVectors(vectors: VectorValues, kept: Int32Array): VectorValues {
+/** The vectors of these rows, copied. */
+export function pickVectors(vectors: VectorValues, kept: Int32Array): VectorValues {
   const { dimensions, values, nulls } = vectors;
   // An embedded column is empty until the embedding stage has filled it.
   if (values.length === 0) return vectors;

@@ -59,6 +59,7 @@ export const rejectCodes = {
   ROW_QUOTE_STRAY: 'unreadable',
   ROW_UTF8_INVALID: 'unreadable',
   ROW_TOO_LONG: 'unreadable',
+  FIELD_UNKNOWN: 'unfit',
   VALUE_NULL: 'unfit',
   VALUE_TYPE: 'unfit',
   VALUE_RANGE: 'unfit',

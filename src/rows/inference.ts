@@ -1,4 +1,5 @@
 /** The schema of a new table: a column per field of the sample, of the narrowest type that holds every sampled value, unless the caller says otherwise. */
+import { formatCount } from '../count-text.ts';
 import type { Sample } from '../source/source.ts';
 import type { TypeSpec } from './column-type.ts';
 import { judgeField } from './evidence.ts';
@@ -42,11 +43,21 @@ export function inferSchema(sample: Sample, overrides: SchemaOverrides = {}): Sc
     ignoredFields: [],
     problems: [
       ...problems,
-      ...(columns.length === 0 ? ['no field of the source becomes a column'] : []),
+      ...(columns.length === 0 ? [explainNothing(sample)] : []),
       ...unknownTypes.map((name) => `a type is given for an unknown column "${name}"${among}`),
       ...findKeyProblems(columns, key).map((problem) => problem + among),
     ],
   };
+}
+
+/** Why there is no column: mostly because no row could be read, and then the first of them tells what the input is not. */
+function explainNothing({ fields, stretches }: Sample): string {
+  const refused = stretches.flatMap(({ rejects }) => rejects);
+  const [first] = refused;
+  if (fields.length > 0 || stretches.some(({ rowCount }) => rowCount > 0)) return 'no field of the source becomes a column';
+  if (first === undefined) return 'no column can be made: the source has no rows, and nothing else that tells its columns';
+  const rows = refused.length === 1 ? "the first row can't be read" : `none of the first ${formatCount(refused.length)} rows can be read`;
+  return `no column can be made: ${rows} (line ${formatCount(first.line + 1)}: ${first.code}, ${first.message}); check --format`;
 }
 
 function proposeColumn({ name, field }: Selected, sample: Sample, given: TypeSpec | undefined): { column: Column; note: ColumnNote } {

@@ -58,6 +58,8 @@ function findNameProblems(selected: readonly Selected[]): string[] {
   for (const column of selected) {
     const before = seen.get(column.name.toLowerCase());
     if (column.name.trim() === '') problems.push(`field "${column.field}" gives a column without a name; map or skip it`);
+    else if (column.name.includes('\0'))
+      problems.push(`field ${JSON.stringify(column.field)} holds a zero byte, which no column's name can; map or skip it`);
     else if (before !== undefined) {
       problems.push(
         `fields "${before.field}" and "${column.field}" both make a column "${column.name}" (case does not count); map or skip one`,

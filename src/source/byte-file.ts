@@ -6,6 +6,8 @@ export interface ByteFile {
   /** A path or URL, for messages; without a password. */
   readonly name: string;
   readonly byteCount: number;
+  /** Each read is a request over a network: few large ones are better than many small ones. */
+  readonly isRemote?: boolean;
   /**
    * The bytes `start … end`, in memory of their own. Both are checked against `byteCount` by the caller: a length out of a file is never believed.
    * @throws SLUICE_SOURCE_READ, SLUICE_SOURCE_CHANGED

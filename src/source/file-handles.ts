@@ -155,6 +155,8 @@ const refusals: Readonly<Record<string, Refusal>> = {
     hint: 'Check the path; a relative one begins at the working directory.',
   },
   ENOTDIR: { code: 'SLUICE_SOURCE_MISSING', what: 'does not exist', hint: 'A part of the path is a file, not a directory.' },
+  ELOOP: { code: 'SLUICE_SOURCE_MISSING', what: 'is a link that leads in a circle', hint: 'Check where the links lead: ls -l.' },
+  ENAMETOOLONG: { code: 'SLUICE_SOURCE_MISSING', what: 'does not exist', hint: 'No file has a name that long; check the path.' },
   EACCES: { code: 'SLUICE_SOURCE_DENIED', what: 'may not be read', hint: 'Give this user the right to read it.' },
   EPERM: { code: 'SLUICE_SOURCE_DENIED', what: 'may not be read', hint: 'Give this user the right to read it.' },
 };

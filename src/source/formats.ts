@@ -39,11 +39,19 @@ export function chooseFormat(name: string, options: SourceOptions): TextFormat {
   const formatName = options.format === undefined ? findByExtension(name) : options.format.toLowerCase();
   const entry = formatName === undefined ? undefined : findEntry(formatName);
   if (entry !== undefined) return entry.create(options);
+  if (formatName !== undefined && Object.hasOwn(binaryFormats, formatName)) throw streamError(name, formatName);
   const what =
     options.format === undefined
       ? `the format of ${name} can't be told from its name`
       : `there is no format ${JSON.stringify(options.format)}`;
   throw new SluiceError('SLUICE_FORMAT_UNKNOWN', what, { hint: `Name it with --format: ${formatNames.join(', ')}.` });
+}
+
+/** For a format that is read from its end or in parts, of a stream. */
+export function streamError(name: string, format: string): SluiceError {
+  return new SluiceError('SLUICE_FORMAT_UNKNOWN', `${name} can't be read as ${format}: it is a stream, and ${format} is read in parts`, {
+    hint: 'Give it as a file or as an http(s) URL.',
+  });
 }
 
 /** The format that a caller's name for it means, of text or binary; undefined for none. */

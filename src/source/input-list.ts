@@ -1,7 +1,7 @@
 /** From what a caller names (paths, patterns, folders, URLs) to the files that are meant, in an order that is the same each time. */
-import { statSync, type Stats } from 'node:fs';
+import { realpathSync, statSync, type Stats } from 'node:fs';
 import { glob, readdir } from 'node:fs/promises';
-import { basename, join, resolve, sep } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../errors.ts';
 import { formatCount } from '../count-text.ts';
@@ -38,14 +38,16 @@ export async function listInputs(inputs: readonly (string | URL)[]): Promise<Inp
     decisions.push(...listed.decisions);
     for (const name of listed.names) {
       const isStream = name === '-' || isHttpUrl(name);
-      const key = isStream ? name : resolve(name);
+      const stat = isStream ? undefined : statPath(name);
+      // A link is its file under a second name: loaded by both, its rows would stand there twice.
+      const key = stat?.isFile() === true ? realpathSync(name) : name;
       if (seen.has(key)) {
         twice++;
         continue;
       }
       seen.add(key);
       names.push(name);
-      stats.push(isStream ? undefined : statPath(name));
+      stats.push(stat);
     }
   }
   if (twice > 0) decisions.push({ what: 'files', choice: `${formatCount(twice)} left out`, why: 'they were named twice' });
@@ -68,9 +70,8 @@ function toName(input: string | URL): string {
 
 async function listInput(name: string): Promise<Pick<InputList, 'names' | 'decisions'>> {
   if (name === '-' || isHttpUrl(name)) return { names: [name], decisions: [] };
-  const stat = statSync(name, { throwIfNoEntry: false });
-  if (stat?.isDirectory() === true) return listFolder(name);
-  if (stat !== undefined || !/[*?[{]/u.test(name)) return { names: [name], decisions: [] };
+  if (isFolder(name)) return listFolder(name);
+  if (statLink(name) !== undefined || !/[*?[{]/u.test(name)) return { names: [name], decisions: [] };
   return listPattern(name);
 }
 
@@ -80,7 +81,7 @@ async function listPattern(pattern: string): Promise<Pick<InputList, 'names' | '
   let folders = 0;
   for await (const match of glob(pattern)) {
     if (!wantsHidden && isHidden(match)) continue;
-    if (statSync(match, { throwIfNoEntry: false })?.isDirectory() === true) folders++;
+    if (isFolder(match)) folders++;
     else names.push(match);
   }
   if (names.length === 0) {
@@ -125,7 +126,10 @@ async function listFolder(folder: string): Promise<Pick<InputList, 'names' | 'de
   return { names: names.toSorted(), decisions: [decision] };
 }
 
-/** Files below a folder, links to files among them. Links to folders are not followed: they may lead in a circle. */
+/**
+ * Files below a folder, links to files among them; a link that leads nowhere is a file that is missing, and told of when it is looked at. Links to folders
+ * are not followed: they may lead in a circle.
+ */
 async function walk(folder: string): Promise<string[]> {
   const paths: string[] = [];
   const folders = [folder];
@@ -134,7 +138,7 @@ async function walk(folder: string): Promise<string[]> {
       if (entry.name.startsWith('.')) continue;
       const path = join(next, entry.name);
       if (entry.isDirectory()) folders.push(path);
-      else if (entry.isFile() || (entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isFile() === true)) paths.push(path);
+      else if (entry.isFile() || (entry.isSymbolicLink() && leadsToFile(path))) paths.push(path);
     }
   }
   return paths;
@@ -150,6 +154,24 @@ async function readFolder(path: string): ReturnType<typeof readEntries> {
 
 function readEntries(path: string) {
   return readdir(path, { withFileTypes: true });
+}
+
+function isFolder(path: string): boolean {
+  return statLink(path)?.isDirectory() === true;
+}
+
+function leadsToFile(path: string): boolean {
+  return statLink(path)?.isFile() ?? true;
+}
+
+/** What a path leads to; undefined where that can't be told, which `statPath` will say of a path that is meant. */
+function statLink(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return undefined;
+    throw error;
+  }
 }
 
 function statPath(path: string): Stats {

@@ -27,7 +27,11 @@ export async function readArrayHead(window: ByteWindow, name: string): Promise<H
     await refuseNothing(window, name);
     return { fields: undefined, byteCount: markBytes + at + 1, lines: scan.lines, array: name };
   }
-  if (view[at] !== openObject) throw noRows(name, 'neither an array of objects nor lines of them', '.[]');
+  if (view[at] !== openObject) {
+    throw new SluiceError('SLUICE_SOURCE_INVALID', `${name} is no JSON of rows: it begins with neither [ nor {`, {
+      hint: 'Check what it holds, and name its format: --format csv, for example.',
+    });
+  }
   checkLines(view.subarray(at), { name, isWhole: window.isFinal });
   return { fields: undefined, byteCount: markBytes, lines: 0 };
 }

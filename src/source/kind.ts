@@ -3,6 +3,7 @@ import { brotliDecompressSync, constants, gunzipSync, zstdDecompressSync } from 
 import { SluiceError } from '../errors.ts';
 import { findCompressionByBytes, findCompressionByName, readCompression, withoutCompression, type Compression } from './compression.ts';
 import { binaryFormats } from './binary-formats.ts';
+import { findForeignStart } from './foreign-start.ts';
 import { findByExtension, formatNames, isTextFormat, nameFormat } from './formats.ts';
 import { sniffText } from './text-sniff.ts';
 import type { SourceOptions } from './source.ts';
@@ -65,9 +66,11 @@ function sniff(name: string, compression: Compression | undefined, first: Uint8A
   const head = compression === undefined ? first : decompressHead(first, compression);
   const why = 'by its first bytes';
   const binary = Object.keys(binaryFormats).find((format) => binaryFormats[format]?.matches?.(head) === true);
-  if (binary !== undefined && compression === undefined) return { format: binary, isText: false, compression: undefined, why };
-  const format = binary === undefined ? sniffText(head) : undefined;
+  if (binary !== undefined) return checkBinary(name, { asked: compression, format: binary, named: undefined, why });
+  const format = sniffText(head);
   if (format !== undefined) return { format, isText: true, compression, why };
+  const foreign = findForeignStart(head);
+  if (foreign !== undefined) throw new SluiceError('SLUICE_FORMAT_UNKNOWN', `${name} is ${foreign.what}`, { hint: foreign.hint });
   throw new SluiceError('SLUICE_FORMAT_UNKNOWN', `the format of ${name} can't be told from its name, nor from its first bytes`, {
     hint: `Name it with --format: ${listFormats()}.`,
   });

@@ -1,10 +1,11 @@
 /** What a stream is, told from its first bytes where the caller does not say: they are looked at and handed on. */
 import { SluiceError } from '../errors.ts';
 import { decompress, findCompressionByBytes, readCompression } from './compression.ts';
-import { chooseFormat, nameFormat } from './formats.ts';
+import { chooseFormat, nameFormat, streamError } from './formats.ts';
 import { PulledIterator } from './iteration.ts';
 import { findKind, listFormats, sniffedBytes } from './kind.ts';
 import type { SourceDecision, SourceOptions } from './source.ts';
+import { emptyError } from './text-start.ts';
 import type { TextFormat } from './text-format.ts';
 
 /** Bytes that tell a compression. */
@@ -47,9 +48,9 @@ export async function recogniseStream(
 async function recogniseFirst(name: string, kept: KeptChunks, options: SourceOptions): Promise<KnownStream> {
   const first = await withinWait(name, kept.peek(sniffedBytes, looksWhole));
   const compression = readCompression(options.compression) ?? findCompressionByBytes(first);
-  if (first.length === 0) throw unknownError(name, 'there is nothing in it');
+  if (first.length === 0) throw emptyError(name);
   const kind = await findKind(name, { ...options, compression: compression ?? 'none' }, () => first);
-  if (!kind.isText) throw unknownError(name, `it is ${kind.format}, which is no stream`, 'Give it as a file or as an http(s) URL.');
+  if (!kind.isText) throw streamError(name, kind.format);
   const format = chooseFormat(name, { ...options, format: kind.format });
   const decisions = [{ what: 'format', choice: compression === undefined ? kind.format : `${kind.format}, ${compression}`, why: kind.why }];
   return { format, chunks: new PulledIterator(name, kept.decompressed(name, compression ?? 'none')), decisions };
@@ -80,8 +81,10 @@ function looksWhole(bytes: Buffer): boolean {
   return line >= 0 && bytes.indexOf(10, line + 1) >= 0;
 }
 
-function unknownError(name: string, why: string, hint = `Name it with --format: ${listFormats()}.`): SluiceError {
-  return new SluiceError('SLUICE_FORMAT_UNKNOWN', `the format of ${name} can't be told: ${why}`, { hint });
+function unknownError(name: string, why: string): SluiceError {
+  return new SluiceError('SLUICE_FORMAT_UNKNOWN', `the format of ${name} can't be told: ${why}`, {
+    hint: `Name it with --format: ${listFormats()}.`,
+  });
 }
 
 /** Chunks of a stream of which the first were looked at. */

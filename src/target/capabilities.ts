@@ -16,6 +16,8 @@ export interface Capabilities {
   readonly supportsAtomic: boolean;
   /** Whether rows can be compared and a table mirrored: `compareRows`, mode sync; `false` by default. */
   readonly supportsSync?: boolean;
+  /** What an integer column turns into for numbers with a fraction, where it may be widened; `decimal`, which holds all of both, by default. */
+  readonly widensIntegersTo?: 'real' | 'decimal';
   /** How many connections can commit at the same moment; 1: lanes take turns, in the order of the input. */
   readonly writers: number;
   /** `false`: the database lives in the caller's thread, and one lane runs there; `true` by default. */

@@ -89,6 +89,8 @@ export interface ColumnDescription {
   /** How fields of delimited text are read, where the target writes such values in another way than `type` has them (an array as `{1,2}`); else as `type`. */
   readonly textType?: ColumnType;
   readonly dimensions?: number;
+  /** Of an integer column that holds fewer than 64. */
+  readonly integerBits?: number;
   readonly isNullable: boolean;
   readonly hasDefault: boolean;
   /** Generated: the target computes it and refuses a value. */
@@ -115,6 +117,12 @@ export interface TableDescription {
   readonly isEmpty: boolean;
 }
 
+/** What a load may do to the columns of a table that exists, before its first row. */
+export type ColumnChange =
+  | { readonly kind: 'add'; readonly column: Column }
+  /** The column takes the type of `column`; `from` is what it is declared as. */
+  | { readonly kind: 'widen'; readonly column: Column; readonly from: string };
+
 /** What a load wants of a table; the driver answers with a {@link TablePlan}. */
 export interface TableRequest {
   /** The load's id, for names that belong to it alone. */
@@ -127,6 +135,8 @@ export interface TableRequest {
   readonly expectedRows: number | undefined;
   readonly expectedBytes: number | undefined;
   readonly options?: TargetOptions | undefined;
+  /** What the table is to become first: part of the plan's `ddl`, and of its `problems` where the target can't. */
+  readonly changes?: readonly ColumnChange[] | undefined;
   /** Whether the input can be read a second time (files): only then can the key of a new table be put off, see {@link DuplicateKeysError}. */
   readonly isRereadable?: boolean | undefined;
   /** Vectors are made on the way: they are not in `expectedBytes`, and a second reading of the input would have to make them again. */

@@ -1,6 +1,7 @@
 /** Runs every promise of the driver contract against a real target. A promise is skipped only when a capability says so, with the reason printed. */
 import { describe } from 'node:test';
 import type { ConformanceOptions } from './contract.ts';
+import { describeAtomic } from './atomic-promises.ts';
 import { describeCommits } from './commit-promises.ts';
 import { describeModes } from './mode-promises.ts';
 import { describeOpening } from './opening-promises.ts';
@@ -14,6 +15,7 @@ export function describeConformance(options: ConformanceOptions): void {
   describe(`${options.name} keeps the driver contract`, () => {
     describeOpening(options);
     describeModes(options);
+    describeAtomic(options);
     describeTypes(options);
     describeCommits(options);
     describeResuming(options);

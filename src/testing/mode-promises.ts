@@ -6,11 +6,11 @@ import type { LoadMode } from '../target/driver.ts';
 import type { ConformanceOptions } from './contract.ts';
 import { loadOf, withDatabase } from './database.ts';
 
-const first = [
+export const first: readonly Readonly<Record<string, unknown>>[] = [
   { id: 1, name: 'one' },
   { id: 2, name: 'two' },
 ];
-const second = [
+export const second: readonly Readonly<Record<string, unknown>>[] = [
   { id: 2, name: 'TWO' },
   { id: 3, name: 'three' },
   { id: 3, name: 'THREE' },
@@ -23,7 +23,7 @@ interface Expected {
   readonly counts: { readonly written: number; readonly skipped: number; readonly rejected: number };
 }
 
-const expectations: readonly Expected[] = [
+export const modeExpectations: readonly Expected[] = [
   {
     mode: 'insert',
     promise: 'insert refuses a key that is there, and writes its neighbours',
@@ -67,7 +67,7 @@ const expectations: readonly Expected[] = [
 
 export function describeModes(options: ConformanceOptions): void {
   describe('modes', () => {
-    for (const { mode, promise, rows, counts } of expectations) {
+    for (const { mode, promise, rows, counts } of modeExpectations) {
       it(promise, async () => {
         await withDatabase(options, async (database) => {
           await load(loadOf(first, database.url));

@@ -5,6 +5,7 @@ import { createBatchBuilder, type BatchBuilder } from '../rows/builder.ts';
 import { listEmbeds } from '../load/run-plan.ts';
 import type { Column, Scalar } from '../rows/schema.ts';
 import { SluiceError } from '../errors.ts';
+import { isTextFormat } from '../source/formats.ts';
 import type { Records, Source } from '../source/source.ts';
 import type { Connection, RowComparison } from '../target/driver.ts';
 import { connect } from '../target/registry.ts';
@@ -192,7 +193,7 @@ function addDifference({ task, shard }: Comparing, found: Findings, { place, ...
   found.differences.push({
     load: task.load,
     file: task.files[shard.shard.shard.file] ?? task.run.sourceName,
-    line: before === undefined ? null : 1 + before.lines + place.line,
+    line: before === undefined || !isTextFormat(task.run.format) ? null : 1 + before.lines + place.line,
     row: before === undefined ? null : 1 + before.rows + place.row,
     offset: place.offset,
     ...what,

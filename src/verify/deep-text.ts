@@ -24,15 +24,23 @@ function describeFindings(load: DeepLoad): string {
     ...(unfit > 0 ? [`${formatCount(unfit)} that can't be read as the load's columns any more`] : []),
     ...(leftOut > 0 ? [`${formatCount(leftOut)} refused ones left out`] : []),
     ...(excuse === undefined ? [] : [excuse]),
-    ...passedOver.map(({ column, why }) => `${column} not compared: ${why}`),
+    ...[...Map.groupBy(passedOver, ({ why }) => why)].map(([why, left]) => `${nameSome(left)} not compared: ${why}`),
   ];
   return parts.join('; ');
+}
+
+function nameSome(columns: readonly { readonly column: string }[]): string {
+  const names = columns.slice(0, maxNamed).map(({ column }) => column);
+  const more = columns.length > maxNamed ? [`${formatCount(columns.length - maxNamed)} more columns`] : [];
+  return [...names, ...more].join(', ');
 }
 
 export function describeDifference({ load, kind, file, line, row, offset, columns, values }: DeepDifference): string {
   const place =
     line === null
-      ? `row at ${String(offset)}`
+      ? row === null
+        ? `row at ${String(offset)}`
+        : `row ${formatCount(row)}`
       : `line ${formatCount(line)}${row === null || row === line ? '' : ` (row ${formatCount(row)})`}`;
   const shown =
     values === undefined

@@ -1,4 +1,6 @@
 /** `verify --deep`: the values of every row against the source that it came from. Reads only; memory holds a batch for each reader and the first differences. */
+import { createReadStream, statSync } from 'node:fs';
+import { formatCount } from '../count-text.ts';
 import { isSluiceError, SluiceError, type ErrorCode } from '../errors.ts';
 import { readShards, type LedgerLoad, type LedgerShard } from '../ledger/reading.ts';
 import { parseRunPlan, type RunPlan } from '../load/run-plan.ts';
@@ -23,6 +25,8 @@ export interface DeepRequest {
   readonly connection: Connection;
   /** The loads that made the table what it is, oldest first. */
   readonly loads: readonly LedgerLoad[];
+  /** Rows that loads took out of the table, by load. */
+  readonly deletions: ReadonlyMap<string, number>;
   /** The load that was asked for by name; undefined: all of them. */
   readonly named: string | undefined;
   /** Rows again, in the place of what the plan of the load names. */
@@ -48,7 +52,8 @@ const passable: readonly ErrorCode[] = [
  * @throws what kept the only load, or all of them, from being compared: SLUICE_SOURCE_CHANGED, SLUICE_SOURCE_MISSING, SLUICE_USAGE for a stream or a load without a key
  */
 export async function verifyDeep(request: DeepRequest): Promise<DeepReport> {
-  const live = request.loads.filter((load) => load.state !== 'undone');
+  // A deletion has no rows of its own, and those of an undone load are gone.
+  const live = request.loads.filter((load) => load.state !== 'undone' && load.mode !== 'delete');
   const newest = live.at(-1);
   const isOne = request.named !== undefined || request.from !== undefined;
   const wanted = isOne ? live.filter((load) => load.load === (request.named ?? newest?.load)) : live;
@@ -100,11 +105,17 @@ async function compareLoad(
 }
 
 async function openAgain({ from }: DeepRequest, load: LedgerLoad, run: RunPlan): Promise<Source> {
+  // What was read as a stream is one shard without an identity of its own: a file in its place is read as one too.
+  if (run.source === undefined && typeof from === 'string' && isFile(from)) return openSource(createReadStream(from), run.sourceOptions);
   if (from !== undefined) return openSource(from, run.sourceOptions);
   if (run.source !== undefined) return reopenSource(run.source);
   throw new SluiceError('SLUICE_USAGE', `Load ${load.load} read a stream (${load.source}), which can't be read again by itself.`, {
     hint: 'Give the same rows again with --from: a file, or - for stdin.',
   });
+}
+
+function isFile(name: string): boolean {
+  return statSync(name, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 interface Comparing {
@@ -142,7 +153,7 @@ async function compareSource(
     },
   });
   if (run.table.mode === 'upsert' && total.differing > 0) await forgiveReplaced({ task, source, shards, lanes, signal }, total);
-  return describeLoad({ load, run, source }, total, findExcuse(request.loads, load, total));
+  return describeLoad({ load, run, source }, total, findExcuse(request, load, total));
 }
 
 /** The load's shards over the source as it is now. @throws SLUICE_SOURCE_CHANGED */
@@ -225,17 +236,30 @@ async function forgiveReplaced(
 }
 
 /** What may have made rows differ without a fault. */
-function findExcuse(loads: readonly LedgerLoad[], { load, mode, counts }: LedgerLoad, total: Total): string | undefined {
-  const later = loads
-    .slice(loads.findIndex((each) => each.load === load) + 1)
-    .filter((each) => each.mode === 'upsert' || each.mode === 'sync');
+function findExcuse(
+  { deletions, loads }: Pick<DeepRequest, 'deletions' | 'loads'>,
+  { load, mode, counts }: LedgerLoad,
+  total: Total,
+): string | undefined {
+  const since = loads.slice(loads.findIndex((each) => each.load === load) + 1);
+  const later = since.filter((each) => each.mode === 'upsert' || each.mode === 'sync');
   const names = later.map((each) => `${each.load} (${each.mode})`).slice(-3);
   if (later.length > 0) return `later loads wrote over its rows: ${names.join(', ')}`;
+  const hasOnlyMissing = total.differing === 0 && total.unfit === 0 && total.missing > 0;
+  const deleted = since.reduce((sum, each) => sum + countDeleted(each, deletions), 0);
+  if (hasOnlyMissing && total.missing <= deleted)
+    return `rows were deleted since, ${formatCount(deleted)} by sluice delete and sluice undo, and their keys are not kept`;
   const isSkipping = mode === 'insert' || mode === 'replace' || mode === 'upsert';
-  if (isSkipping && total.differing === 0 && total.unfit === 0 && total.missing > 0 && total.missing <= counts.skipped) {
+  if (isSkipping && hasOnlyMissing && total.missing <= counts.skipped) {
     return 'a trigger of the table left rows out; they count as skipped';
   }
   return undefined;
+}
+
+/** Rows that a deletion, or the undoing of a load, took out of the table: the former counts what it added as less than nothing. */
+function countDeleted({ added, load, mode, state }: LedgerLoad, deletions: DeepRequest['deletions']): number {
+  if (mode === 'delete') return Math.max(0, -added);
+  return state === 'undone' ? (deletions.get(load) ?? 0) : 0;
 }
 
 function describeLoad(

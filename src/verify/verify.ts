@@ -90,7 +90,20 @@ async function compareValues(options: VerifyOptions, connection: Connection, { l
   const named = options.load === undefined ? undefined : (await chooseLoad(connection, options.load)).load;
   const { verifyDeep } = await import('./deep.ts');
   const showsValues = options.showsValues === true;
-  return verifyDeep({ target: options.in, connection, loads, named, from, showsValues, lanes, lockTimeoutMs, onProgress, signal });
+  const deletions = await readDeletions(connection);
+  return verifyDeep({
+    target: options.in,
+    connection,
+    loads,
+    deletions,
+    named,
+    from,
+    showsValues,
+    lanes,
+    lockTimeoutMs,
+    onProgress,
+    signal,
+  });
 }
 
 /** The batch of statements that is meant: by its name, or the newest where there are no loads of rows. */

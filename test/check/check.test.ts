@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { check } from '../../src/check/check.ts';
+import { preview } from '../../src/check/preview.ts';
 import type { CheckOptions, CheckReport } from '../../src/check/options.ts';
 import { load } from '../../src/load/load.ts';
 
@@ -155,6 +156,78 @@ test('texts that could not be embedded are bad rows, and the others are counted'
   assert.deepEqual(sumOf(report), { TEXT_EMPTY: 1, TEXT_NULL: 1 });
   assert.equal(report.embedding?.cachedShare, undefined);
   assert.ok((report.embedding?.cost ?? 0) > 0);
+});
+
+test('each of several columns of texts is looked at and forecast, and a row with two bad texts is one bad row', async () => {
+  const file = write(
+    '{"id":1,"t":"one","u":""}\n{"id":2,"t":"two","u":"x"}\n{"id":3,"t":"","u":null}\n{"id":4,"t":"two","u":"y"}\n',
+    'jsonl',
+  );
+  const embed = [
+    { column: 't', with: 'hash' },
+    { column: 'u', with: 'hash' },
+  ];
+  const report = await checkFile(file, { embed, cache: false });
+  assert.equal(report.counts.rejected, 2);
+  assert.deepEqual(
+    new Set(report.causes.map(({ code, column, count }) => `${String(count)} ${code} ${column ?? ''}`)),
+    new Set(['1 TEXT_EMPTY t', '1 TEXT_EMPTY u']),
+  );
+  assert.deepEqual(
+    [report.embedding, ...(report.moreEmbeddings ?? [])].map((forecast) => [forecast?.column, forecast?.distinct]),
+    [
+      ['t', 3],
+      ['u', 3],
+    ],
+  );
+  const loaded = await load({ from: file, to: `sqlite:${path.join(folder, 'several.db')}`, table: 'rows', embed, cache: false });
+  assert.equal(loaded.counts.rejected, report.counts.rejected);
+});
+
+test('up to 1,024 different values are counted exactly, over lanes and shards too', async () => {
+  const rows = Array.from(
+    { length: 3_000 },
+    (_, n) => `{"few":"text ${String(n % 1_024)}","many":${String(n % 1_025)},"all":${String(n)}}\n`,
+  );
+  const report = await checkFile(write(rows.join(''), 'jsonl'), { shardBytes: 20_000 });
+  const [few, many, all] = report.columns.map(({ distinct }) => distinct ?? 0);
+  assert.equal(few, 1_024);
+  assert.ok((many ?? 0) > 1_024, 'one more is an estimate, and never said to be exact');
+  assert.ok(Math.abs((all ?? 0) - 3_000) < 300);
+});
+
+test('a doubled key is told by its row, and no place is made up for what is not known of it', async () => {
+  const file = write('{"id":1}\n{"id":2}\n{"id":1}\n', 'jsonl');
+  const report = await checkFile(file, { key: ['id'] });
+  assert.deepEqual(report.duplicates?.places, [
+    { first: { file, row: 1, line: undefined, byte: undefined }, again: { file, row: 3, line: undefined, byte: undefined } },
+  ]);
+});
+
+test('what has no lines is told by its rows, in a check and in a preview', async () => {
+  const rows = [
+    { id: 1, n: 1 },
+    { id: 2, n: 'x' },
+  ];
+  const options = { from: rows, to: `sqlite:${path.join(folder, 'never.db')}`, table: 'rows', types: { n: 'integer' } } as const;
+  const report = await check(options);
+  assert.deepEqual(
+    report.causes[0]?.places.map(({ line, row }) => [line, row]),
+    [[undefined, 2]],
+  );
+  const shown = await preview(options);
+  assert.deepEqual(
+    shown.rows.map(({ line, row }) => [line, row]),
+    [
+      [undefined, 1],
+      [undefined, 2],
+    ],
+  );
+});
+
+test('a check with a limit says that the load would stop before the end of what was read', async () => {
+  const report = await checkFile(write('id\n1\n2\n3\n'), { limit: 2 });
+  assert.match(report.notes.join(' '), /the first 2 rows/u);
 });
 
 test('a stream is checked to its end', async () => {

@@ -1,6 +1,6 @@
 /** `sluice plan --check` and `sluice preview` as a person and a program see them. */
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { makeFolder } from '../fixtures/load-folder.ts';
@@ -30,6 +30,19 @@ test('a check of good rows ends with 0, and as JSON it is the report of the libr
   const report = JSON.parse(stdout) as { readonly schema: number; readonly counts: unknown };
   assert.equal(report.schema, 1);
   assert.deepEqual(report.counts, { read: 2, fit: 2, rejected: 0, duplicates: 0 });
+});
+
+test('plan --check --write writes the load that was checked, and a file that is there is told before anything is read', async (context) => {
+  const folder = makeFolder(context);
+  const [input, file] = [path.join(folder, 'rows.csv'), path.join(folder, 'load.yaml')];
+  writeFileSync(input, 'id,name\n1,a\n2,b\n');
+  const args = ['plan', input, '--to', `sqlite:${path.join(folder, 'none.db')}`, '--table', 't', '--check', '--write', file];
+  assert.equal((await runSluice(args)).exitCode, 0);
+  assert.match(readFileSync(file, 'utf8'), /^table: t$/mu);
+  const again = await runSluice(args);
+  assert.equal(again.exitCode, 2);
+  assert.match(again.stderr, /is there already.*\n.*--force/u);
+  assert.doesNotMatch(again.stderr, /2 rows/u);
 });
 
 test('options of a check without --check are refused', async (context) => {

@@ -28,6 +28,7 @@ test('commands, options, choices, tables and loads are offered where they belong
   assert.deepEqual(await offer('sluice search "heart attack" --in sqlite:x.db --table p'), ['people']);
   assert.deepEqual(await offer('sluice status --in sqlite:x.db '), ['2026-1', 'nightly']);
   assert.deepEqual(await offer('sluice completion '), ['bash', 'zsh', 'fish']);
+  assert.deepEqual(await offer('sluice index r'), ['rebuild']);
   assert.deepEqual(await offer('sluice nothing '), []);
   assert.ok(!(await offer('sluice comp')).includes('complete'), 'what only scripts ask is not offered');
 });

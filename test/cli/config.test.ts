@@ -46,7 +46,7 @@ test('a load that a file describes is the load of the same options', async (cont
 test('every mistake is told at once, with its line and what was meant', (context) => {
   const file = write(
     context,
-    'tabel: t\nkey: [a]\nsource:\n  fromat: csv\nformat: csv\nmode: upsret\nlimits: 5\ntarget: { atomic: maybe }\ncolumns: { a: { typ: text } }\n',
+    'tabel: t\nkey: [a]\nsource:\n  fromat: csv\nformat: csv\nmode: upsret\nlimits: 5\ntarget: { atomic: maybe }\ncolumns: { a: { typ: text } }\nlannes: 2\n',
   );
   const problems = listProblems(file);
   const wanted = [
@@ -57,6 +57,7 @@ test('every mistake is told at once, with its line and what was meant', (context
     /:7:1: limits takes keys/u,
     /:8:19: target\.atomic is true or false/u,
     /:9:17: columns\.a has no key "typ"/u,
+    /:10:1: .*"lannes"; did you mean speed\.lanes\?/u,
   ];
   assert.equal(problems.length, wanted.length, problems.join('\n'));
   wanted.forEach((pattern, at) => assert.match(problems[at] ?? '', pattern));
@@ -95,7 +96,7 @@ test('variables are filled in, missing ones are named, and secrets are known as 
 test('flags win over the environment, that over the file, that over the preset; secrets are never shown', async (context) => {
   const file = write(
     context,
-    'to: postgres://app@localhost/app\npassword: env:DB_PASSWORD\ntable: fromfile\nspeed: { lanes: 3 }\npreset: small-memory\n',
+    'from: postgres://me:topsecret@localhost/app?table=t\nto: postgres://app@localhost/app\npassword: env:DB_PASSWORD\ntable: fromfile\nspeed: { lanes: 3 }\npreset: small-memory\n',
   );
   const env = { DB_PASSWORD: 'hunter2', SLUICE_TABLE: 'fromenv', SLUICE_KEY: 'id' };
   const { stdout, stderr } = await runSluice(['config', 'show', '-c', file, '--key', 'other', '--json'], { env });
@@ -107,6 +108,7 @@ test('flags win over the environment, that over the file, that over the preset; 
   assert.equal(found['table'], 'fromenv by environment');
   assert.equal(found['lanes'], '3 by file');
   assert.equal(found['batch-bytes'], '1MiB by preset');
+  assert.equal(found['from'], 'postgres://me:***@localhost/app?table=t by file');
   assert.ok(!`${stdout}${stderr}`.includes('hunter2'));
 });
 

@@ -31,6 +31,18 @@ test('each command has help with at least two examples', async () => {
   assert.match(stdout, /\nExamples:\n {2}# .*\n {2}sluice load /);
 });
 
+test('the list of commands shows no example of a command that it does not name', async () => {
+  const { stdout } = await runSluice(['--help']);
+  const find = (pattern: RegExp): readonly string[] => Array.from(stdout.matchAll(pattern), ([, name = '']) => name);
+  const named = new Set(find(/^ {2}([a-z]+)(?: |$)/gmu));
+  const shown = find(/^ {2}(?:eval "\$\()?sluice ([a-z]+)/gmu);
+  assert.ok(shown.length > 10);
+  assert.deepEqual(
+    shown.filter((name) => !named.has(name)),
+    [],
+  );
+});
+
 test('the version is that of the package', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   assert.deepEqual(await runSluice(['--version']), { exitCode: 0, stdout: `${version}\n`, stderr: '' });

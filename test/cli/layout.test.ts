@@ -259,6 +259,8 @@ test('an error is one message with its problems and its next step; what nobody f
     '  ✗ two',
     '  → Mend both.',
   ]);
+  const only = new SluiceError('SLUICE_PLAN_REFUSED', 'There is no key.', { problems: ['There is no key.'] });
+  assert.deepEqual(layoutFailure(only, colors), ['sluice: There is no key. [SLUICE_PLAN_REFUSED]'], 'one problem is not told twice');
   const unforeseen = toSluiceError(new TypeError('x is not a function'));
   assert.deepEqual([unforeseen.code, unforeseen.exitCode], ['SLUICE_INTERNAL', 1]);
   assert.match(unforeseen.hint ?? '', /SLUICE_DEBUG=1/);

@@ -137,6 +137,13 @@ test('all mistakes are told at once, each under the name that the user wrote', a
   );
 });
 
+test('a load may be given days, and never no time at all', async () => {
+  const { options } = readLoadRequest(await parse(['load', 'a.jsonl', ...where, '--max-duration', '36h']));
+  assert.equal(options.maxDurationMs, 129_600_000);
+  for (const text of ['0s', '0', '600h', '5'])
+    assert.match((await problemsOf(['load', 'a.jsonl', ...where, '--max-duration', text])).join(), /^--max-duration .* 24 days/u);
+});
+
 test('a repeated name is a mistake, not the last one wins', async () => {
   assert.deepEqual(await problemsOf(['load', 'a', ...where, '--map', 'a=b', '--map', 'a=c']), ['--map "a" is given twice']);
 });

@@ -1,7 +1,7 @@
 /** Export: what is written is loaded again as the same table, value by value; what fails or is stopped leaves nothing behind. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PassThrough } from 'node:stream';
@@ -138,6 +138,17 @@ test('vectors are exported for NumPy with their keys beside them, and rows witho
     assert.deepEqual([...new Float32Array(new Uint8Array(bytes.subarray(128)).buffer)], [1, 0.5, -1, 3, 0.5, -1]);
     assert.equal(readFileSync(join(folder, `${name}.csv`), 'utf8'), 'id\n1\n3\n');
   }
+});
+
+test('a Parquet file is not packed as a whole, which nothing could read', async (context) => {
+  const folder = makeFolder(context);
+  const url = `sqlite:${join(folder, 'a.db')}`;
+  await load({ from: [{ id: 1 }], to: url, table: 't', key: ['id'] });
+  await assert.rejects(exportTable({ in: url, table: 't', out: join(folder, 't.parquet.gz') }), {
+    code: 'SLUICE_USAGE',
+    hint: /\.parquet\./u,
+  });
+  assert.equal(existsSync(join(folder, 't.parquet.gz')), false);
 });
 
 test('Parquet has typed columns, and row groups of bounded size', async (context) => {

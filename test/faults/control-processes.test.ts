@@ -27,7 +27,7 @@ test('a pause reaches every process of a load; one that is killed in it loses no
     lanes: 2,
     maxBatchRows: 50,
     shardBytes: 2_048,
-    rate: { rowsPerSecond: 150 },
+    rate: { rowsPerSecond: 80 },
   };
   const children: ChildProcess[] = [];
   const onStart = (child: ChildProcess): void => void children.push(child);

@@ -120,6 +120,11 @@ for (const { maxRejects, higher } of [
     const stopped = await load({ ...options, maxRejects });
     assert.equal(stopped.state, 'reject_limit');
     assert.ok(stopped.isBalanced && stopped.counts.read < 60_000);
+    assert.match(
+      stopped.next,
+      new RegExp(`^sluice resume .* --max-rejects ${String(2 * stopped.counts.rejected)}$`, 'u'),
+      'not the limit that stopped it',
+    );
     assert.deepEqual(listIndexes(target), listExpected());
     assert.deepEqual(readSql(target, 'SELECT state FROM sluice_loads'), [{ state: 'reject_limit' }]);
     assert.equal((await resume({ in: options.to })).state, 'reject_limit');

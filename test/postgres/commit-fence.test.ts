@@ -230,7 +230,7 @@ describe('a commit among others on PostgreSQL', { skip: skipReason }, () => {
 
   test('rows that will be moved at the end are kept with their places', async () => {
     await bench.sql(
-      'DROP TABLE items; CREATE TABLE items (id bigint, name text, sluice_shard bigint, sluice_row bigint, sluice_offset bigint, sluice_line bigint)',
+      'DROP TABLE items; CREATE TABLE items (id bigint, name text, sluice_shard bigint, sluice_row bigint, sluice_offset bigint, sluice_at_line bigint)',
     );
     for (const way of ['copy', 'insert'] as const) {
       await bench.sql('DELETE FROM items; UPDATE sluice_shards SET next_row = 0, next_offset = 0, added_count = 0');
@@ -239,7 +239,7 @@ describe('a commit among others on PostgreSQL', { skip: skipReason }, () => {
       assert.deepEqual(outcome, { kind: 'committed', written: 4, skipped: 0, rejects: [] });
       assert.deepEqual(
         await bench.sql(
-          'SELECT id::int, sluice_shard::int AS shard, sluice_row::int AS row, sluice_offset::int AS at, sluice_line::int AS line FROM items ORDER BY sluice_row LIMIT 2 OFFSET 2',
+          'SELECT id::int, sluice_shard::int AS shard, sluice_row::int AS row, sluice_offset::int AS at, sluice_at_line::int AS line FROM items ORDER BY sluice_row LIMIT 2 OFFSET 2',
         ),
         [
           { id: 0, shard: 0, row: 2, at: 20, line: 2 },

@@ -86,6 +86,19 @@ describe('keys that were put off', { skip: serverUrl === undefined ? skipReason 
     });
   });
 
+  it('rows that something else wrote meanwhile under the same keys are never deleted: the load says so, and goes on when they are gone', async () => {
+    await withLoad({ limit: 2_000 }, async (url, report) => {
+      assert.equal(report.state, 'limit');
+      await runSql(url, `INSERT INTO people (id, name) VALUES (5, 'theirs'), (59000, 'theirs')`);
+      await assert.rejects(resume({ in: url }), { code: 'SLUICE_KEYS_DOUBLED', message: /wrote 2 rows/u });
+      assert.deepEqual(await readAll(url, `SELECT id FROM people WHERE name = 'theirs' ORDER BY id`), [[5], [59_000]]);
+      assert.deepEqual(await readAll(url, 'SELECT count(*) FROM people'), [[rowCount + 2]]);
+      await runSql(url, `DELETE FROM people WHERE name = 'theirs'`);
+      assert.equal((await resume({ in: url })).state, 'done');
+      assert.deepEqual(await readAll(url, 'SELECT count(*) FROM people'), [[rowCount - 3]]);
+    });
+  });
+
   for (const isAtomic of [false, true]) {
     it(`no copy of a row refused at the end is kept where none may be, ${isAtomic ? 'moved' : 'put off'}`, async () => {
       const database = await createDatabase();

@@ -27,7 +27,7 @@ describe('rows that wait beside a table', { skip: skipReason }, () => {
       mode,
       publish: 'move',
       columns: [column('id', 'integer'), column('name', 'text')],
-      ddl: [`CREATE TABLE ${aside} (id bigint, name text, sluice_shard int8, sluice_row int8, sluice_offset int8, sluice_line int8)`],
+      ddl: [`CREATE TABLE ${aside} (id bigint, name text, sluice_shard int8, sluice_row int8, sluice_offset int8, sluice_at_line int8)`],
     });
     await stage.run(...ddl);
     await prepare(stage, plan, 3);

@@ -105,7 +105,7 @@ describe('what plans say of existing tables', { skip: serverUrl === undefined ? 
       );
       assert.deepEqual(
         rows.map((row) => row['name']),
-        ['id', 'name', 'sluice_shard', 'sluice_row', 'sluice_offset', 'sluice_line'],
+        ['id', 'name', 'sluice_shard', 'sluice_row', 'sluice_offset', 'sluice_at_line'],
       );
       await database.run(
         `DROP TABLE "sluice_new_${smallRows.load}"`,

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { formatColumnType, parseColumnType } from '../../src/rows/column-type.ts';
 import { fitSchema } from '../../src/rows/fit.ts';
 import { inferSchema } from '../../src/rows/inference.ts';
+import type { Records, Sample } from '../../src/source/source.ts';
 import type { ColumnDescription, TableDescription } from '../../src/target/driver.ts';
 import { makeJsonRecords, makeSample, makeTextRecords, makeValueRecords, repeat } from './records.ts';
 
@@ -129,6 +130,18 @@ test('all problems of a schema are told at once', () => {
   ];
   for (const pattern of wanted) assert.equal(problems.filter((problem) => pattern.test(problem)).length, 1, String(pattern));
   assert.equal(problems.length, wanted.length);
+});
+
+test('a source of which nothing can be read is told by its first row, and a name with a zero byte is refused', () => {
+  const reject = { code: 'ROW_JSON_INVALID', message: 'a value is expected', row: 0, offset: 0, line: 2 } as const;
+  const stretch = { kind: 'values', rowCount: 0, byteCount: 9, rejects: [reject, { ...reject, row: 1, line: 3 }] } as unknown as Records;
+  const nothing: Sample = { fields: [], stretches: [stretch], meanRowBytes: 9 };
+  const [problem, ...others] = inferSchema(nothing).problems;
+  assert.deepEqual(others, []);
+  assert.match(problem ?? '', /none of the first 2 rows can be read \(line 3: ROW_JSON_INVALID, a value is expected\); check --format/);
+  assert.match(inferSchema({ ...nothing, stretches: [] }).problems.join(), /the source has no rows/);
+  const named = inferSchema({ ...nothing, fields: ['a\0b'], stretches: [] });
+  assert.deepEqual(named.problems, ['field "a\\u0000b" holds a zero byte, which no column\'s name can; map or skip it']);
 });
 
 test('column types are printed as they are read', () => {

@@ -63,6 +63,26 @@ test('what is truncated, corrupt or goes on behind its end is an error with the 
   }
 });
 
+test('what is no compressed data, or is followed by something else, is told from damage', async (context) => {
+  const folder = makeFolder(context);
+  const noise = Buffer.concat([gzipSync(jsonl).subarray(0, 40), Buffer.alloc(90_000, 0xa5)]);
+  const cases: [string, Buffer, RegExp, RegExp][] = [
+    ['plain.jsonl.gz', jsonl, /is no gzip data: its first bytes are others/u, /--compression none --format/u],
+    ['zstd.jsonl.gz', zstdCompressSync(jsonl), /is no gzip data: it is zstd/u, /--compression zstd/u],
+    ['tail.jsonl.gz', Buffer.concat([gzipSync(jsonl), Buffer.from('garbage garbage')]), /more bytes after the end/u, /--again/u],
+    ['noise.jsonl.gz', noise, /corrupt.*between bytes 0 and 90,040 of/u, /--again/u],
+    ['double.jsonl.gz', gzipSync(gzipSync(jsonl)), /is compressed by gzip/u, /compressed twice.*gzip -dc/u],
+  ];
+  for (const [name, bytes, message, hint] of cases) {
+    await assert.rejects(readAll(folder.write(name, bytes)), (error: unknown) => {
+      assert.ok(isSluiceError(error), name);
+      assert.match(error.message, message);
+      assert.match(error.hint ?? '', hint);
+      return true;
+    });
+  }
+});
+
 test('damaged gzip never gives a wrong row: what is read before the error is the beginning of the rows', async (context) => {
   const folder = makeFolder(context);
   const packed = gzipSync(jsonl);

@@ -11,6 +11,8 @@ export interface Behaviour {
   hasRanges: boolean;
   /** Each request takes one off the front; a status other than 200 is answered as it stands. */
   statuses: number[];
+  /** A range that is longer is answered by its beginning alone, as a server may. */
+  mostBytes: number;
   /** Bodies are cut after so many bytes, as often as `cuts` says. */
   cutAfter: number;
   cuts: number;
@@ -29,7 +31,16 @@ export interface Served {
 
 /** Serves until the test ends. */
 export async function serve(context: TestContext, files: Record<string, Buffer>): Promise<Served> {
-  const behaviour: Behaviour = { files, hasRanges: true, statuses: [], cutAfter: 0, cuts: 0, isChunked: false, etag: '"one"' };
+  const behaviour: Behaviour = {
+    files,
+    hasRanges: true,
+    statuses: [],
+    mostBytes: Infinity,
+    cutAfter: 0,
+    cuts: 0,
+    isChunked: false,
+    etag: '"one"',
+  };
   const requests: Served['requests'] = [];
   const server = createServer((request, response) => {
     const { authorization, range } = request.headers;
@@ -67,7 +78,7 @@ function send(
   const condition = request.headers['if-range'];
   const isRange = behaviour.hasRanges && asked !== null && (condition === undefined || condition === behaviour.etag);
   const start = isRange ? Number(asked[1]) : 0;
-  const end = isRange ? Math.min(whole.length, Number(asked[2]) + 1) : whole.length;
+  const end = isRange ? Math.min(whole.length, Number(asked[2]) + 1, start + behaviour.mostBytes) : whole.length;
   const body = whole.subarray(start, end);
   const range = isRange ? { 'content-range': `bytes ${String(start)}-${String(end - 1)}/${String(whole.length)}` } : {};
   const length = behaviour.isChunked ? {} : { 'content-length': String(body.length) };

@@ -36,6 +36,14 @@ test('links that are cut are taken up again at the byte, and passing refusals ar
   }
 });
 
+// Waits between the answers, of which 100 come, would take 25 s.
+test('a server that gives less than a range is asked for the rest at once', { timeout: 10_000 }, async (context) => {
+  const { behaviour, requests, url } = await serve(context, { 'rows.jsonl': jsonl });
+  behaviour.mostBytes = Math.ceil(jsonl.length / 100);
+  assert.deepEqual(valuesOf(await readAll(`${url}/rows.jsonl`)), rows);
+  assert.ok(requests.length > 100);
+});
+
 test('a server without ranges is read as one stream, over cuts too, and a resume passes over what is there', async (context) => {
   const { behaviour, url } = await serve(context, { 'rows.jsonl': jsonl });
   behaviour.hasRanges = false;

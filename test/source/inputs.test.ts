@@ -82,3 +82,49 @@ test('a format is told by the content where the name says nothing, and not guess
     );
   }
 });
+
+test('a file is loaded once by whatever links it is named, and a link that leads nowhere is told of', async (context) => {
+  const folder = makeFolder(context);
+  const file = folder.write('a.jsonl', '{"id":1}\n');
+  const link = join(folder.path, 'b.jsonl');
+  symlinkSync('a.jsonl', link);
+  assert.deepEqual(valuesOf(await readAll(link)), [{ id: 1 }]);
+  const both = await openSource([file, link]);
+  assert.match(JSON.stringify(both.decisions), /1 left out/);
+  assert.equal(both.descriptor?.files.length, 1);
+  await both.close();
+  assert.deepEqual(valuesOf(await readAll(folder.path)), [{ id: 1 }]);
+  symlinkSync('gone.jsonl', join(folder.path, 'c.jsonl'));
+  await assert.rejects(openSource(folder.path), { code: 'SLUICE_SOURCE_MISSING', message: /c\.jsonl does not exist/ });
+  const circle = join(folder.path, 'circle');
+  symlinkSync('circle', circle);
+  await assert.rejects(openSource(circle), { code: 'SLUICE_SOURCE_MISSING', message: /leads in a circle/ });
+  await assert.rejects(openSource(join(folder.path, 'x'.repeat(300))), { code: 'SLUICE_SOURCE_MISSING' });
+});
+
+test('what is passed off as text is named, with the command that makes text of it', async (context) => {
+  const folder = makeFolder(context);
+  const wide = Buffer.from('id,name\n1,a\n', 'utf16le');
+  const tar = Buffer.concat([Buffer.from('rows.csv'.padEnd(257, '\0')), Buffer.from('ustar\0'), Buffer.alloc(300)]);
+  const cases: [Buffer, RegExp, RegExp][] = [
+    [wide, /UTF-16LE text/, /iconv -f UTF-16LE/],
+    [Buffer.from(wide).swap16(), /UTF-16BE text/, /iconv -f UTF-16BE/],
+    [Buffer.concat([Buffer.from([0xff, 0xfe, 0, 0]), wide]), /UTF-32 text/, /iconv -f UTF-32/],
+    [Buffer.from('\xfd7zXZ\0rest of it', 'latin1'), /by xz, which sluice does not read/, /xz -dc/],
+    [Buffer.from('BZh91AY&SY'), /by bzip2/, /bzip2 -dc/],
+    [Buffer.from('PK\x03\x04rest of it'), /ZIP archive/, /unzip -p/],
+    [Buffer.from('SQLite format 3\0'), /SQLite database/, /sqlite:FILE\?table=/],
+    [tar, /tar archive/, /tar -xOf/],
+  ];
+  for (const name of ['data.csv', 'data.jsonl', 'data.unknown']) {
+    for (const [bytes, message, hint] of cases)
+      await assert.rejects(
+        openSource(folder.write(name, bytes)).then(async (source) => source.sample()),
+        {
+          code: 'SLUICE_FORMAT_UNKNOWN',
+          message,
+          hint,
+        },
+      );
+  }
+});

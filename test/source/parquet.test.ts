@@ -7,7 +7,8 @@ import { isSluiceError } from '../../src/errors.ts';
 import { createBatchBuilder } from '../../src/rows/builder.ts';
 import type { Column } from '../../src/rows/schema.ts';
 import type { FilePart, OpenedFile } from '../../src/source/file-format.ts';
-import { expectRow, fixtureRows, listRows, listStretches, openBytes, readFixture, writeExpected } from './parquet-rows.ts';
+import { format } from '../../src/source/parquet/index.ts';
+import { expectRow, fixtureRows, holdFile, listRows, listStretches, openBytes, readFixture, writeExpected } from './parquet-rows.ts';
 
 const wholeFiles = ['none-v1', 'snappy-v1', 'zstd-v2', 'lz4-v2', 'gzip-v1', 'brotli-v2', 'encodings-v2', 'two-levels'];
 
@@ -106,6 +107,25 @@ test('parts cover every row once and have the bytes of the file among them', asy
     assert.equal(next, fixtureRows);
     assert.equal(sum, bytes.length);
   }
+});
+
+test('a part has a page of the largest column at least, and whole groups where each read is a request', async () => {
+  const write = (rows: number, pageSize = 1024 * 1024): Uint8Array =>
+    new Uint8Array(
+      parquetWriteBuffer({
+        columnData: [{ name: 'n', data: Int32Array.from({ length: rows }, (_, at) => at * 7919), type: 'INT32' }],
+        codec: 'UNCOMPRESSED',
+        rowGroupSize: rows,
+        pageSize,
+      }),
+    );
+  const countParts = async (opened: OpenedFile): Promise<number> => (await Array.fromAsync(opened.parts(256 * 1024))).length;
+  assert.equal(await countParts(await openBytes(write(200_000))), 1);
+  const large = write(700_000);
+  assert.equal(await countParts(await openBytes(large)), 2);
+  assert.equal(await countParts(await openBytes(write(700_000, 1e9))), 1);
+  const remote = await format.open({ ...holdFile(large), isRemote: true }, {});
+  assert.equal(await countParts(remote), 1);
 });
 
 test('no byte of a column that is not asked for is read', async () => {

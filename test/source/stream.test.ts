@@ -56,7 +56,14 @@ test('text without a format is refused with the option to give', async () => {
   await assert.rejects(openSource(Readable.from(['a'])), { code: 'SLUICE_FORMAT_UNKNOWN', hint: /--format/ });
 });
 
+test('a format that is read in parts is refused of a stream, asked for or found', async () => {
+  const refusal = { code: 'SLUICE_FORMAT_UNKNOWN', message: /can't be read as parquet: it is a stream/, hint: /as a file/ };
+  await assert.rejects(openSource(Readable.from([Buffer.from('PAR1')], { objectMode: false }), { format: 'parquet' }), refusal);
+  await assert.rejects(openSource(Readable.from([Buffer.from('PAR1 and so on')], { objectMode: false })), refusal);
+});
+
 test('an empty stream is told of by its sample', async () => {
+  await assert.rejects(openSource(Readable.from([], { objectMode: false })), { code: 'SLUICE_SOURCE_EMPTY' });
   const source = await openSource(Readable.from([], { objectMode: false }), { format: 'csv' });
   await assert.rejects(source.sample(), { code: 'SLUICE_SOURCE_EMPTY' });
 });

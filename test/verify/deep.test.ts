@@ -5,6 +5,7 @@ import { appendFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { deleteRows } from '../../src/collection/delete.ts';
 import { load } from '../../src/load/load.ts';
 import type { LoadOptions } from '../../src/load/options.ts';
 import { connect } from '../../src/target/registry.ts';
@@ -153,6 +154,24 @@ for (const [name, { skip, open }] of Object.entries(targets)) {
       );
     });
 
+    test('takes rows that sluice delete took out for deleted and not for lost, and only as many as those', async () => {
+      const { place, check, run } = await prepare(lines(1, 100));
+      await deleteRows({ in: place.to, table: 'items', keys: [3, 40] });
+      const deleted = await check();
+      const again = await check({ from: deleted.deep?.loads[0]?.source });
+      await run('DELETE FROM items WHERE id = 50');
+      const lost = await check();
+      await place.dispose();
+      assert.equal(deleted.isOk, true);
+      assert.deepEqual(
+        deleted.deep?.loads.map(({ missing, notCompared }) => ({ missing, notCompared })),
+        [{ missing: 2, notCompared: undefined }],
+      );
+      assert.match(deleted.deep?.loads[0]?.excuse ?? '', /2 by sluice delete/u);
+      assert.equal(again.isOk, true, 'the newest load is meant, not the deletion');
+      assert.equal(lost.deep?.loads[0]?.isOk, false);
+    });
+
     test('refuses a source that has changed or is gone, and takes it from where it is now', async () => {
       const { place, file, check } = await prepare(lines(1, 100));
       await appendFile(file, lines(101, 101));
@@ -179,6 +198,16 @@ for (const [name, { skip, open }] of Object.entries(targets)) {
       const keyless = await prepare(lines(1, 10), { key: [] });
       await assert.rejects(keyless.check(), { code: 'SLUICE_USAGE', message: /has no key/u });
       await keyless.place.dispose();
+    });
+
+    test('takes a file in the place of the stream that was loaded', async () => {
+      const text = lines(1, 30);
+      const { place, file, check, run } = await prepare(text, { from: new Blob([text]).stream(), format: 'jsonl' });
+      assert.equal((await check({ from: file })).deep?.loads[0]?.equal, 30);
+      await run(`UPDATE items SET name = 'x' WHERE id = 30`);
+      const { isOk, deep } = await check({ from: file });
+      await place.dispose();
+      assert.deepEqual([isOk, deep?.loads[0]?.differing], [false, 1]);
     });
 
     test('compares the texts that were embedded, says that it does not compare their vectors, and embeds none', async () => {

@@ -148,10 +148,11 @@ async function offerTables({ rest, current, ask }: Place): Promise<Candidates> {
 
 async function listArguments(spec: CommandOutline, { rest, current, ask }: Place): Promise<Candidates> {
   const usage = spec.usage.split(' ')[0] ?? '';
-  if (/^[a-z]+(?:\|[a-z]+)+$/u.test(usage) && rest.every((word) => word.startsWith('-')))
+  const actions = /^<?([a-z]+(?:\|[a-z]+)+)>?$/u.exec(usage)?.[1];
+  if (actions !== undefined && rest.every((word) => word.startsWith('-')))
     return offer(
       current,
-      usage.split('|').map((word) => ({ word, description: '' })),
+      actions.split('|').map((word) => ({ word, description: '' })),
     );
   if (spec.argument === '[load]' || spec.argument === '<load>') {
     const target = findTarget(rest);

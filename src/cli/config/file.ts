@@ -79,7 +79,10 @@ function invalid(file: string, problems: readonly string[]): SluiceError {
   const shown =
     problems.length > maxProblems ? [...problems.slice(0, maxProblems), `… and ${String(problems.length - maxProblems)} more`] : problems;
   const hint = 'sluice load --help explains the options; docs/reference/configuration.md has every key';
-  if (problems.length === 1) return new SluiceError('SLUICE_CONFIG_INVALID', `${file}: ${problems[0] ?? ''}`, { hint });
+  const [only = ''] = problems;
+  if (problems.length === 1) {
+    return new SluiceError('SLUICE_CONFIG_INVALID', only.startsWith(`${file}:`) ? only : `${file}: ${only}`, { hint });
+  }
   return new SluiceError('SLUICE_CONFIG_INVALID', `${file} has ${String(problems.length)} things to be mended`, { problems: shown, hint });
 }
 
@@ -119,11 +122,15 @@ function describeUnknown(key: string, under: string, shape: Shape): string {
     : `there is no key ${JSON.stringify(key)}${where}; did you mean ${nearest}?`;
 }
 
-/** A key that exists on another level: `format` belongs under `source`. */
+/** A key that exists on another level, or nearly: `format` belongs under `source`. */
 function findElsewhere(key: string, under: string): string | undefined {
-  if (under !== '' && Object.hasOwn(loadShape, key)) return `${key} at the top`;
-  const found = Object.entries(loadShape).find(([, entry]) => isBranch(entry) && Object.hasOwn(entry.keys, key));
-  return found === undefined ? undefined : `${found[0]}.${key}`;
+  const places = new Map<string, string>();
+  for (const [name, entry] of Object.entries(loadShape)) {
+    if (isBranch(entry)) for (const below of Object.keys(entry.keys)) places.set(below, places.get(below) ?? `${name}.${below}`);
+  }
+  if (under !== '') for (const name of Object.keys(loadShape)) places.set(name, `${name} at the top`);
+  const nearest = findNearest(key, [...places.keys()]);
+  return nearest === undefined ? undefined : places.get(nearest);
 }
 
 interface LeafPlace {

@@ -16,6 +16,14 @@ export interface Layered extends Omit<Said, 'flagged'> {
   readonly origins: Readonly<Record<string, Origin>>;
   /** Attributes whose values are not to be shown. */
   readonly secrets: ReadonlySet<string>;
+  /** What the file says is to be read, and where it says so. */
+  readonly fileSource: FileSource | undefined;
+}
+
+export interface FileSource {
+  readonly value: readonly string[];
+  readonly label: string;
+  readonly isSecret: boolean;
 }
 
 /** Attributes of a file that are no options of their own. */
@@ -50,7 +58,9 @@ export function layerValues(said: Said, config: Config | undefined, attributes: 
     }
   }
   takePassword({ values, config, secrets, origins });
-  return { values, labels, origins, secrets, arguments: said.arguments.length > 0 ? said.arguments : listFrom(config) };
+  const fileSource = readSource(config);
+  const sources = said.arguments.length > 0 ? said.arguments : (fileSource?.value ?? []);
+  return { values, labels, origins, secrets, fileSource, arguments: sources };
 }
 
 /** `--no-x` makes commander fill in `true` for x, which nobody said. */
@@ -66,10 +76,11 @@ function readPreset(name: string): Readonly<Record<string, OptionValue>> {
   throw new SluiceError('SLUICE_USAGE', `there is no preset ${JSON.stringify(name)}`, { hint: `use one of: ${presetNames.join(', ')}` });
 }
 
-function listFrom(config: Config | undefined): readonly string[] {
-  const value = config?.values.get(files)?.value;
-  if (value === undefined || typeof value === 'boolean') return [];
-  return typeof value === 'string' ? [value] : value;
+function readSource(config: Config | undefined): FileSource | undefined {
+  const found = config?.values.get(files);
+  if (found === undefined || typeof found.value === 'boolean') return undefined;
+  const { isSecret, label, value } = found;
+  return { value: typeof value === 'string' ? [value] : value, label, isSecret };
 }
 
 interface Taking {

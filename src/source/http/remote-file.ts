@@ -171,6 +171,7 @@ class RemoteReader {
     const tries: Tries = { count: 0 };
     let at = start;
     for (;;) {
+      const from = at;
       try {
         for await (const piece of this.readOnce(at, end)) {
           at += piece.length;
@@ -178,6 +179,8 @@ class RemoteReader {
           yield piece;
         }
         if (end === undefined || at >= end) return;
+        // A server may give less than was asked for, as long as it gives something.
+        if (at > from) continue;
         await waitForRetry(this.address, tries, {
           what: `it ended at byte ${String(at)} of ${String(end)}`,
           waitMs: undefined,
@@ -265,5 +268,11 @@ async function* cutBytes(chunks: AsyncIterable<Uint8Array>, skip: number, take: 
 
 /** A file of known length with ranges, as binary formats read it. */
 export function toByteFile(file: RemoteFile & { readonly byteCount: number }): ByteFile {
-  return { name: file.address.name, byteCount: file.byteCount, read: (start, end) => file.read(start, end), close: () => file.close() };
+  return {
+    name: file.address.name,
+    byteCount: file.byteCount,
+    isRemote: true,
+    read: (start, end) => file.read(start, end),
+    close: () => file.close(),
+  };
 }

@@ -3,12 +3,12 @@ import { hash } from 'node:crypto';
 import type { ByteFile } from '../byte-file.ts';
 import type { FilePart } from '../file-format.ts';
 import type { Footer, Group } from './footer.ts';
+import { countUsefulParts } from './page-size.ts';
 
 const digestedBytes = 4096;
 const digestLength = 16;
 /** A part has at least this many rows, for each must find its place in every column. */
 const leastRows = 64;
-
 /** Answers how many bytes of the file stand before a row, so that all rows together have all of them. */
 export function createByteShare({ groups }: Footer, byteCount: number): (row: number) => number {
   const starts: number[] = [];
@@ -48,9 +48,21 @@ export async function digestPart(file: ByteFile, footer: Footer, start: number):
 /** Cuts a file into parts. */
 export async function* cutParts(file: ByteFile, footer: Footer, targetBytes: number): AsyncGenerator<FilePart, void, undefined> {
   const share = createByteShare(footer, file.byteCount);
-  for (const { start, end } of listRanges(footer.groups, Math.max(1, targetBytes))) {
-    yield { start, end, byteCount: share(end) - share(start), ...(await digestPart(file, footer, start)) };
+  // Behind a server each page that is passed over on the way to a row is a request: its groups stay whole.
+  const countParts = file.isRemote === true ? () => 1 : (group: Group) => countUsefulParts(file, group);
+  const ranges = listRanges(footer.groups, { targetBytes: Math.max(1, targetBytes), countParts });
+  let digested: { readonly group: number; readonly digests: Pick<FilePart, 'head' | 'tail'> } | undefined;
+  for await (const { start, end } of ranges) {
+    const group = findGroup(footer.groups, start);
+    if (digested?.group !== group) digested = { group, digests: await digestPart(file, footer, start) };
+    yield { start, end, byteCount: share(end) - share(start), ...digested.digests };
   }
+}
+
+interface Cutting {
+  readonly targetBytes: number;
+  /** Into how many a group can be cut at most. */
+  readonly countParts: (group: Group) => number | Promise<number>;
 }
 
 interface RowRange {
@@ -58,7 +70,7 @@ interface RowRange {
   readonly end: number;
 }
 
-function* listRanges(groups: readonly Group[], targetBytes: number): Generator<RowRange, void, undefined> {
+async function* listRanges(groups: readonly Group[], { countParts, targetBytes }: Cutting): AsyncGenerator<RowRange, void, undefined> {
   let joined: { start: number; end: number; bytes: number } | undefined;
   for (const group of groups) {
     if (group.end === group.start) continue;
@@ -70,7 +82,7 @@ function* listRanges(groups: readonly Group[], targetBytes: number): Generator<R
     }
     if (joined !== undefined) Object.assign(joined, { end: group.end, bytes: joined.bytes + bytes });
     else if (bytes <= targetBytes) joined = { start: group.start, end: group.end, bytes };
-    else yield* cutGroup(group, bytes / targetBytes);
+    else yield* cutGroup(group, Math.min(bytes / targetBytes, await countParts(group)));
   }
   if (joined !== undefined) yield joined;
 }

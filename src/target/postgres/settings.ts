@@ -27,6 +27,8 @@ export interface PostgresSettings extends Readonly<Record<string, string | numbe
   readonly tracksKeys: boolean;
   /** JSON: the names of the columns' types, by column. A load never goes on in a table with others; undefined: a plan that writes nothing. */
   readonly columnTypes?: string;
+  /** JSON: names of columns that the load itself added to the table or widened, in which a table that replaces another differs from it; undefined: none. */
+  readonly changedColumns?: string;
   /** `SET LOCAL maintenance_work_mem` while indexes are made, in kB; undefined: the server's. */
   readonly buildMemoryKb?: number;
   /** `SET LOCAL max_parallel_maintenance_workers` while indexes are made; undefined: the server's. */
@@ -37,8 +39,8 @@ export function readSettings(plan: TablePlan): PostgresSettings {
   return plan.settings as PostgresSettings;
 }
 
-/** Columns that a table of publish `move` has beside the load's own: the place each row came from. */
-export const placeColumns = ['sluice_shard', 'sluice_row', 'sluice_offset', 'sluice_line'] as const;
+/** Columns that a table of publish `move` has beside the load's own: the place each row came from. No name is one of provenance (`sluice_line`). */
+export const placeColumns = ['sluice_shard', 'sluice_row', 'sluice_offset', 'sluice_at_line'] as const;
 
 /** Column of a staging table: the row's ordinal in its batch, from 0. */
 export const ordinalColumn = 'sluice_ordinal';

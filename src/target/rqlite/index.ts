@@ -59,6 +59,7 @@ export const rqliteCapabilities: Capabilities = {
   supportsDeferredIndexes: true,
   supportsSearch: false,
   supportsAtomic: false,
+  widensIntegersTo: 'real',
   supportsSync: true,
   // One leader applies one request after the other; in turns the table is the one that a single lane would have made.
   writers: 1,

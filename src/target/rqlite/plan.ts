@@ -34,8 +34,9 @@ export async function planTable(link: RqliteLink, request: TableRequest): Promis
     const { file } = shadow;
     const description = describeTable(file, request.table);
     const storedRows = description === undefined ? 0 : await estimateRows(link, file.db.prepare.bind(file.db), description.name);
-    // The option is ours alone, and SQLite's plan would refuse it.
-    const plan = planSqliteTable(file, weighIndexes({ ...request, options: { ...request.options, isBoot: undefined } }, storedRows));
+    // The one option is ours alone, and SQLite's plan would refuse it; the other SQLite's alone.
+    const options = { ...request.options, isBoot: undefined, isAtomic: undefined };
+    const plan = planSqliteTable(file, weighIndexes({ ...request, options }, storedRows));
     const boot = await planBoot(link, shadow, request);
     const settings = chooseSettings(plan, boot, nameBootFile(link, request.load));
     return {
@@ -101,6 +102,8 @@ export function findChildren({ file }: Shadow, table: string): readonly string[]
 
 async function findProblems(link: RqliteLink, shadow: Shadow, request: TableRequest): Promise<readonly string[]> {
   const problems: string[] = [];
+  if (request.options?.isAtomic === true && request.mode !== 'replace')
+    problems.push('rqlite has no --atomic for this mode: rows become visible batch by batch. Mode replace shows all rows at once.');
   if (shadow.unknownTables.some((name) => name.toLowerCase() === request.table.toLowerCase())) {
     problems.push(`The table ${request.table} needs a module of SQLite that is not here, so its columns can't be read.`);
   }

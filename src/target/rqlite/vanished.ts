@@ -3,7 +3,6 @@ import { SluiceError } from '../../errors.ts';
 import { findDeletion, forgetKeys, recordDeletion, sumAdded } from '../../ledger/deletions.ts';
 import { parseDigest } from '../../ledger/digest.ts';
 import type { Decision, FinishOptions, Statement, TablePlan } from '../driver.ts';
-import { readLanded } from '../link.ts';
 import { quoteIdentifier } from '../sql-text.ts';
 import { nameSeen } from '../sqlite/seen.ts';
 import { writeUnseen } from '../sqlite/vanished.ts';
@@ -34,7 +33,7 @@ export async function deleteVanished(link: RqliteLink, request: VanishedRequest)
   const { load, plan, options } = request;
   for (let race = 0; race <= maxRaces; race++) {
     const before = await readNumber(link, findDeletion(load, 'vanished'));
-    const done = before ?? (await tryDelete(link, request));
+    const done = before ?? (await tryDelete(link, request).catch((error: unknown) => findDone(link, load, error)));
     if (done !== undefined) return [describeDeletion(done, options.keepsVanished)];
   }
   throw new SluiceError(
@@ -44,6 +43,16 @@ export async function deleteVanished(link: RqliteLink, request: VanishedRequest)
       hint: 'Resume when they are done.',
     },
   );
+}
+
+/**
+ * The answer may be lost, or another process that works on the same sync have ended it in between: the keys seen are gone then, and the count is in the ledger.
+ * @throws the error, when the deletion is not there
+ */
+async function findDone(link: RqliteLink, load: string, error: unknown): Promise<number> {
+  const count = await readNumber(link, findDeletion(load, 'vanished'));
+  if (count === undefined) throw error;
+  return count;
 }
 
 async function readNumber(link: RqliteLink, { sql, parameters }: Statement): Promise<number | undefined> {
@@ -64,22 +73,16 @@ async function tryDelete(link: RqliteLink, request: VanishedRequest): Promise<nu
   const pending = options.keepsVanished === undefined ? await planDeletion(link, request) : { count: 0, statements: [] };
   const { sql, parameters } = recordDeletion(load, 'vanished', pending.count);
   const statements = [...pending.statements, writeBound(sql, parameters), guardChanges(1), writeStatement(`DROP TABLE ${seen}`, [])];
-  try {
-    const end = await runTransaction(link, statements, { signal: options.signal, timeoutMs: deleteTimeoutMs });
-    if (end.kind === 'committed') return pending.count;
-    if (end.kind === 'failed' && /integer overflow/iu.test(end.error)) {
-      // The first guard holds the count, the one behind the deletion what it did.
-      if (end.index === 0) return undefined;
-      if (pending.count > 0 && end.index === 2) throw explainKeptRows('a trigger keeps some of them', plan.table, undefined);
-    }
-    if (/constraint failed|FOREIGN KEY|RAISE/iu.test(end.error) || (end.kind === 'failed' && end.index === 1))
-      throw explainKeptRows(end.error, plan.table, undefined);
-    throw toStatementError(link, end.error);
-  } catch (error) {
-    // The deletion is in the ledger or it is not; the next look tells.
-    if (readLanded(error) === 'unknown' && (await readNumber(link, findDeletion(load, 'vanished'))) !== undefined) return pending.count;
-    throw error;
+  const end = await runTransaction(link, statements, { signal: options.signal, timeoutMs: deleteTimeoutMs });
+  if (end.kind === 'committed') return pending.count;
+  if (end.kind === 'failed' && /integer overflow/iu.test(end.error)) {
+    // The first guard holds the count, the one behind the deletion what it did.
+    if (end.index === 0) return undefined;
+    if (pending.count > 0 && end.index === 2) throw explainKeptRows('a trigger keeps some of them', plan.table, undefined);
   }
+  if (/constraint failed|FOREIGN KEY|RAISE/iu.test(end.error) || (end.kind === 'failed' && end.index === 1))
+    throw explainKeptRows(end.error, plan.table, undefined);
+  throw toStatementError(link, end.error);
 }
 
 async function planDeletion(

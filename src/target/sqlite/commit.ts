@@ -1,15 +1,15 @@
 /** The commit: rows, rejects and the shard's mark in one transaction, or nothing. */
+import { emptyDigest } from '../../ledger/digest.ts';
 import type { Batch, Reject } from '../../rows/batch.ts';
+import { dropRows } from '../../rows/batch-edit.ts';
 import { advanceShard, insertReject, selectShard } from '../../ledger/statements.ts';
 import type { CommitUnit, Mark, Outcome, RejectKeeping, Statement } from '../driver.ts';
 import { prepareOnce, transactSqlite } from './connect.ts';
-import { isSqliteError, type Refusal } from './errors.ts';
+import { isForeignKeyError, orphanRefusal, type Refusal } from './errors.ts';
 import { findOrphans } from './orphans.ts';
 import { noteSeen, type Repeated, type SeenWriter } from './seen.ts';
-import { RolledBackByBlock, RolledBackByRow, writeBatch, type TableWriter } from './write.ts';
-
-/** SQLITE_CONSTRAINT_FOREIGNKEY, thrown by COMMIT when a deferred foreign key does not hold. */
-const foreignKeyCode = 787;
+import { keepBatch, readyBatch, type ReadyBatch } from './waiting-table.ts';
+import { RolledBackByBlock, RolledBackByRow, writeBatch, type TableWriter, type Written } from './write.ts';
 
 /** Thrown inside the transaction when the shard has another owner. */
 class Fenced extends Error {}
@@ -28,6 +28,8 @@ export interface CommitRequest extends CommitUnit {
   readonly writer: TableWriter;
   /** Mode sync: where the keys seen are noted. */
   readonly seen: SeenWriter | undefined;
+  /** Of rows that wait to be published: the batch as it was laid out before its turn, if it was. */
+  readonly ready?: ReadyBatch | undefined;
   readonly keeping: RejectKeeping;
   readonly signal: AbortSignal | undefined;
 }
@@ -69,7 +71,7 @@ function learnFrom(error: unknown, attempt: Attempt): boolean {
   }
   if (error instanceof OrphanRows) {
     for (const row of error.rows) {
-      attempt.excluded.set(row, { code: 'REFUSED_FOREIGN_KEY', message: 'SQLite: FOREIGN KEY constraint failed', column: undefined });
+      attempt.excluded.set(row, orphanRefusal);
     }
     return true;
   }
@@ -81,11 +83,6 @@ function learnFrom(error: unknown, attempt: Attempt): boolean {
   return false;
 }
 
-function isForeignKeyError(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return isSqliteError(cause) && cause.errcode === foreignKeyCode;
-}
-
 async function attemptCommit(request: CommitRequest, attempt: Attempt): Promise<Outcome> {
   const { writer, batch, kept, mark, signal } = request;
   return transactSqlite(
@@ -94,7 +91,8 @@ async function attemptCommit(request: CommitRequest, attempt: Attempt): Promise<
       // Asked before the rows are written: those of an owner that was presumed dead are there already, and would all be refused for it.
       if (!isOwned(writer, mark)) throw new Fenced();
       const repeated = request.seen === undefined ? nothingRepeated : noteSeen(request.seen, request);
-      const written = writeBatch(writer, batch, { ...attempt, excluded: new Map([...attempt.excluded, ...repeated.batch]) });
+      const excluded = new Map([...attempt.excluded, ...repeated.batch]);
+      const written = isWaiting(writer) ? keepRows(request, excluded) : writeBatch(writer, batch, { ...attempt, excluded });
       const orphans = attempt.checksForeignKeys ? findOrphans(writer, batch, written) : [];
       if (orphans.length > 0) throw new OrphanRows(orphans);
       const rejects = [...request.rejects, ...listRefused(batch, written.refused), ...listRefused(kept, repeated.kept)];
@@ -112,6 +110,20 @@ async function attemptCommit(request: CommitRequest, attempt: Attempt): Promise<
     },
     signal,
   );
+}
+
+function isWaiting({ settings }: TableWriter): boolean {
+  return settings.publish === 'move';
+}
+
+/** Rows that wait count as written, and none as new: what the table makes of them shows when they are published. */
+function keepRows({ writer, batch, ready, mark }: CommitRequest, refused: Map<number, Refusal>): Written {
+  const kept = dropRows(
+    batch,
+    [...refused.keys()].toSorted((a, b) => a - b),
+  );
+  keepBatch(writer.link, { table: writer.plan.writesTo, shard: mark.shard }, ready?.batch === kept ? ready : readyBatch(kept));
+  return { written: kept.rowCount, skipped: 0, added: 0, digest: emptyDigest(), refused, rowids: new Map() };
 }
 
 /** Whether the shard still stands where the mark begins, under the mark's epoch. */
@@ -140,7 +152,7 @@ function listRefused(batch: Batch | undefined, refused: ReadonlyMap<number, Refu
   });
 }
 
-function toReject({ places }: Batch, row: number, refusal: Refusal): Reject {
+export function toReject({ places }: Batch, row: number, refusal: Refusal): Reject {
   return {
     code: refusal.code,
     message: refusal.message,

@@ -160,3 +160,19 @@ export async function transactSqlite<Result>(link: SqliteFile, work: () => Resul
     throw toTargetError(error, link.file);
   }
 }
+
+/**
+ * The same for work that takes long and lets others have their turn in between, such as a signal that ends it. Nobody else may use the connection meanwhile.
+ */
+export async function transactSlowly<Result>(link: SqliteFile, work: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+  const wait = { lockTimeoutMs: link.lockTimeoutMs, signal };
+  await waitForLock(link.file, wait, () => link.db.exec('BEGIN IMMEDIATE'));
+  try {
+    const result = await work();
+    await waitForLock(link.file, wait, () => link.db.exec('COMMIT'));
+    return result;
+  } catch (error) {
+    rollBack(link);
+    throw toTargetError(error, link.file);
+  }
+}

@@ -76,6 +76,22 @@ export function toRefusal(error: unknown): Refusal | undefined {
   };
 }
 
+/** A row whose parent is not there when a deferred foreign key is checked, which names no row. */
+export const orphanRefusal: Refusal = {
+  code: 'REFUSED_FOREIGN_KEY',
+  message: 'SQLite: FOREIGN KEY constraint failed',
+  column: undefined,
+};
+
+/** SQLITE_CONSTRAINT_FOREIGNKEY. */
+const foreignKeyCode = 787;
+
+/** Whether COMMIT failed, because a deferred foreign key does not hold. */
+export function isForeignKeyError(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isSqliteError(cause) && cause.errcode === foreignKeyCode;
+}
+
 interface Explanation {
   readonly code: ErrorCode;
   readonly what: string;

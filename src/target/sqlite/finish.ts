@@ -2,12 +2,15 @@
 import { SluiceError } from '../../errors.ts';
 import { ledgerDdl, ledgerViews } from '../../ledger/schema.ts';
 import { forgetIndex, recordIndex } from '../../ledger/statements.ts';
-import type { Decision, FinishOptions, Statement, TablePlan } from '../driver.ts';
+import type { Decision, Statement, TablePlan } from '../driver.ts';
 import { quoteIdentifier } from '../sql-text.ts';
 import { prepareOnce, transactSqlite, waitForLock, type SqliteFile } from './connect.ts';
 import { isBusy } from './errors.ts';
-import { findTable, isFreshFile, readTriggers } from './schema.ts';
+import { isFreshFile } from './schema.ts';
+import { publishMove } from './move.ts';
+import type { PublishingLoad } from './publication.ts';
 import { dropOldSeen } from './seen.ts';
+import { publishSwap } from './swap.ts';
 import { deleteVanished } from './vanished.ts';
 
 /** Runs statements inside the caller's transaction; one that changes another number of rows than it must ends it. */
@@ -61,21 +64,24 @@ export async function prepareLoad(
 }
 
 /** Makes the put-off indexes again, publishes a replaced table, and turns a fresh file to WAL. */
-export async function finishLoad(
-  link: SqliteFile,
-  load: { readonly id: string; readonly plan: TablePlan; readonly options: FinishOptions },
-): Promise<readonly Decision[]> {
+export async function finishLoad(link: SqliteFile, load: PublishingLoad): Promise<readonly Decision[]> {
   const decisions: Decision[] = [];
   for (const index of await listDeferred(link, load.id)) {
     await restoreIndex(link, load.id, index);
     decisions.push({ what: 'index restored', choice: index.name, why: 'it was dropped for the load' });
   }
   if (!load.options.isComplete) return decisions;
-  if (load.plan.mode === 'sync' && !load.plan.isNew)
-    decisions.push(...(await deleteVanished(link, { load: load.id, plan: load.plan, options: load.options })));
-  if (load.plan.mode === 'replace') await publishTable(link, load.plan);
+  decisions.push(...(await publish(link, load)));
   if (load.plan.settings['journal'] === 'truncate') decisions.push(await turnToWal(link));
   return decisions;
+}
+
+/** A plan of an older sluice names no way: then only mode replace is published as a whole. */
+async function publish(link: SqliteFile, load: PublishingLoad): Promise<readonly Decision[]> {
+  const { id, plan, options } = load;
+  if (plan.settings['publish'] === 'move') return publishMove(link, load);
+  if (plan.settings['publish'] === 'swap' || plan.mode === 'replace') return publishSwap(link, load);
+  return plan.mode === 'sync' && !plan.isNew ? deleteVanished(link, { load: id, plan, options }) : [];
 }
 
 async function listDeferred(link: SqliteFile, load: string): Promise<readonly { readonly name: string; readonly ddl: string }[]> {
@@ -91,61 +97,6 @@ async function restoreIndex(link: SqliteFile, load: string, index: { readonly na
     if (!exists) link.db.exec(index.ddl);
     runStatements(link, [forgetIndex(load, index.name)]);
   });
-}
-
-/** Swaps the new table for the old one: readers see the one or the other. Indexes and triggers are made again by their own statements. */
-async function publishTable(link: SqliteFile, plan: TablePlan): Promise<void> {
-  // Neither pragma works inside a transaction. Without the first, DROP TABLE would delete the rows of child tables;
-  // without the second, RENAME would rewrite the statements of views and foreign keys that name the table.
-  link.db.exec('PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON');
-  try {
-    await transactSqlite(link, () => {
-      // Gone: an earlier session, or another process at this moment, has published it.
-      if (findTable(link, plan.writesTo) === undefined) return;
-      swapTable(link, plan);
-      checkChildren(link, plan.table);
-    });
-  } finally {
-    link.db.exec('PRAGMA foreign_keys = ON; PRAGMA legacy_alter_table = OFF');
-  }
-}
-
-function swapTable(link: SqliteFile, plan: TablePlan): void {
-  const indexes = link.db
-    .prepare(`SELECT sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? COLLATE NOCASE AND sql IS NOT NULL`)
-    .all(plan.table);
-  const triggers = readTriggers(link).filter(
-    ({ name, table }) => table.toLowerCase() === plan.table.toLowerCase() && !name.startsWith('sluice_'),
-  );
-  link.db.exec(`DROP TABLE IF EXISTS ${quoteIdentifier(plan.table)}`);
-  link.db.exec(`ALTER TABLE ${quoteIdentifier(plan.writesTo)} RENAME TO ${quoteIdentifier(plan.table)}`);
-  for (const index of indexes) link.db.exec(String(index['sql']));
-  for (const trigger of triggers) link.db.exec(trigger.sql);
-}
-
-/** Rows of other tables must not point at rows that the new table does not have. */
-function checkChildren(link: SqliteFile, table: string): void {
-  const children = link.db
-    .prepare(
-      `SELECT DISTINCT m.name FROM sqlite_schema m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table' AND f."table" = ? COLLATE NOCASE`,
-    )
-    .all(table);
-  for (const child of children) {
-    const name = String(child['name']);
-    const broken = link.db
-      .prepare(`PRAGMA foreign_key_check(${quoteIdentifier(name)})`)
-      .all()
-      .filter((row) => String(row['parent']).toLowerCase() === table.toLowerCase());
-    if (broken.length > 0) {
-      throw new SluiceError(
-        'SLUICE_TARGET_FAILED',
-        `${String(broken.length)} rows of ${name} refer to rows that the new ${table} does not have; the old table stays.`,
-        {
-          hint: `Mend ${name} (or the input), then resume: the rows are loaded already.`,
-        },
-      );
-    }
-  }
 }
 
 /** Readers that are in the file at this moment keep it from turning to WAL; then it stays with its rollback journal, which is as safe. */

@@ -1,5 +1,6 @@
 /** The SQLite driver: one file, one writer at a time. Puts the pieces of this folder behind the driver contract. */
 import { SluiceError } from '../../errors.ts';
+import type { Batch } from '../../rows/batch.ts';
 import type { Scalar } from '../../rows/schema.ts';
 import { selectShard } from '../../ledger/statements.ts';
 import type {
@@ -41,11 +42,12 @@ import { finishLoad, prepareLoad, runStatements, setJournal } from './finish.ts'
 import { countTable, digestTable, findMissing } from './keys.ts';
 import { maxParameters, planSqliteTable, type SqliteSettings } from './plan.ts';
 import { describeTable } from './schema.ts';
+import { readyBatch, type ReadyBatch } from './waiting-table.ts';
 import { closeUnitSession } from './unit-session.ts';
 import { runSqliteUnit } from './unit.ts';
 import { minIndexedFloats } from './vector-hnsw.ts';
 import type { SeenWriter } from './seen.ts';
-import type { TableWriter } from './write.ts';
+import { findDeclaredType, openWriter, toWritingPlan, type TableWriter } from './write.ts';
 
 export const sqliteCapabilities: Capabilities = {
   name: 'sqlite',
@@ -58,9 +60,10 @@ export const sqliteCapabilities: Capabilities = {
   supportsReplace: true,
   supportsDeferredIndexes: true,
   supportsSearch: true,
-  // Everything but a whole table of its own becomes visible batch by batch.
-  supportsAtomic: false,
+  supportsAtomic: true,
   supportsSync: true,
+  // A column of doubles is what SQLite has for numbers with a fraction; decimals would be text.
+  widensIntegersTo: 'real',
   writers: 1,
   /*
    * Larger transactions are no faster, and rows that outlive the young generation cost memory and time: 10⁷ CSV rows peaked at 330, 216 and 195 MB with
@@ -83,6 +86,7 @@ class SqliteConnection implements Connection {
   readonly #link: SqliteFile;
   readonly #options: ConnectOptions;
   #begun: Begun | undefined;
+  #ready: ReadyBatch | undefined;
 
   constructor(link: SqliteFile, options: ConnectOptions) {
     this.#link = link;
@@ -115,24 +119,18 @@ class SqliteConnection implements Connection {
 
   async begin(load: string, plan: TablePlan, keeping: RejectKeeping): Promise<void> {
     await setJournal(this.#link, plan);
-    const description = await this.#read(() => describeTable(this.#link, plan.writesTo));
-    if (description === undefined) {
+    const settings = plan.settings as SqliteSettings;
+    const written = await this.#read(() => describeTable(this.#link, plan.writesTo));
+    // Rows that wait are kept as they are; what matters is the table that they wait for.
+    const description = settings.publish === 'move' ? await this.#read(() => describeTable(this.#link, plan.table)) : written;
+    if (written === undefined || description === undefined) {
       throw new SluiceError('SLUICE_TABLE_UNKNOWN', `The table ${plan.writesTo} is gone from ${this.#link.file} since the load began.`, {
         hint: 'Load again with --again.',
       });
     }
-    const declaredTypes = plan.columns.map((column) => findDeclaredType(description, column.name));
     const isMirroring = plan.mode === 'sync' && !plan.isNew;
     this.#begun = {
-      // Rows of a sync meet those of the table as an upsert's do; in a table that is new there are none.
-      writer: {
-        link: this.#link,
-        plan: plan.mode === 'sync' ? { ...plan, mode: isMirroring ? 'upsert' : 'insert' } : plan,
-        settings: plan.settings as SqliteSettings,
-        declaredTypes,
-        inserts: new Map(),
-        lookups: new Map(),
-      },
+      writer: openWriter(this.#link, toWritingPlan(plan), description),
       seen: isMirroring
         ? { link: this.#link, load, key: plan.key, declaredTypes: plan.key.map((name) => findDeclaredType(description, name)) }
         : undefined,
@@ -140,10 +138,16 @@ class SqliteConnection implements Connection {
     };
   }
 
+  ready(batch: Batch): void {
+    this.#ready = this.#begun?.writer.settings.publish === 'move' ? readyBatch(batch) : undefined;
+  }
+
   async commit(unit: CommitUnit, options: CommitOptions = {}): Promise<Outcome> {
     const begun = this.#begun;
     if (begun === undefined) throw new SluiceError('SLUICE_INTERNAL', 'commit was called on a connection before begin.');
-    return commitBatch({ ...begun, ...unit, signal: options.signal });
+    const ready = this.#ready;
+    this.#ready = undefined;
+    return commitBatch({ ...begun, ...unit, ready, signal: options.signal });
   }
 
   async settle(mark: Mark): Promise<'landed' | 'not_landed' | 'fenced'> {
@@ -224,10 +228,6 @@ class SqliteConnection implements Connection {
   async #read<Result>(work: () => Result): Promise<Result> {
     return waitForLock(this.#link.file, { lockTimeoutMs: this.#link.lockTimeoutMs, signal: this.#options.signal }, work);
   }
-}
-
-function findDeclaredType({ columns }: TableDescription, name: string): string {
-  return columns.find((column) => column.name === name)?.declaredType ?? '';
 }
 
 /** Integers that a double holds exactly come as numbers, others as bigint. */

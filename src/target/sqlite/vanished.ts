@@ -25,25 +25,25 @@ export interface VanishedRequest {
  * @throws SLUICE_DELETE_LIMIT; SLUICE_TARGET_FAILED when a trigger or a foreign key keeps a row: then none is deleted
  */
 export async function deleteVanished(link: SqliteFile, request: VanishedRequest): Promise<readonly Decision[]> {
-  const { load, plan, options } = request;
+  const { plan, options } = request;
   try {
-    const deletedCount = await transactSqlite(
-      link,
-      () => {
-        const before = prepareOnce(link, findDeletion(load, 'vanished').sql).get(load, 'vanished');
-        if (before !== undefined) return Number(before['deleted_count']);
-        if (findTable(link, nameSeen(load)) === undefined) throw seenLost(plan.table);
-        const count = options.keepsVanished === undefined ? deleteRows(link, request) : 0;
-        link.db.exec(`DROP TABLE ${quoteIdentifier(nameSeen(load))}`);
-        record(link, recordDeletion(load, 'vanished', count));
-        return count;
-      },
-      options.signal,
-    );
+    const deletedCount = await transactSqlite(link, () => takeVanished(link, request), options.signal);
     return [describeDeletion(deletedCount, options.keepsVanished)];
   } catch (error) {
     throw explainRefusal(error, plan.table);
   }
+}
+
+/** The same inside a transaction that is open: how many rows were deleted. */
+export function takeVanished(link: SqliteFile, request: VanishedRequest): number {
+  const { load, plan, options } = request;
+  const before = prepareOnce(link, findDeletion(load, 'vanished').sql).get(load, 'vanished');
+  if (before !== undefined) return Number(before['deleted_count']);
+  if (findTable(link, nameSeen(load)) === undefined) throw seenLost(plan.table);
+  const count = options.keepsVanished === undefined ? deleteRows(link, request) : 0;
+  link.db.exec(`DROP TABLE ${quoteIdentifier(nameSeen(load))}`);
+  record(link, recordDeletion(load, 'vanished', count));
+  return count;
 }
 
 /** The condition under which a row of the table, as t, was not seen. */
@@ -64,7 +64,13 @@ function deleteRows(link: SqliteFile, { load, plan, options }: VanishedRequest):
   if (vanishedCount === 0) return 0;
   const { sql, parameters } = sumAdded(load);
   const added = Number(prepareOnce(link, sql).get(...parameters)?.['added_count'] ?? 0);
-  checkSyncLimit({ table: plan.table, vanishedCount, rowCount: countTable(link, plan.table) - added, maxDeletes: options.maxDeletes });
+  checkSyncLimit({
+    table: plan.table,
+    vanishedCount,
+    rowCount: countTable(link, plan.table) - added,
+    maxDeletes: options.maxDeletes,
+    isPublishing: plan.settings['publish'] === 'move',
+  });
   const names = plan.key.map((_, index) => `k${index}`);
   const where =
     rowid === undefined
@@ -110,7 +116,8 @@ function record(link: SqliteFile, { sql, parameters }: Statement): void {
   throw new SluiceError('SLUICE_INTERNAL', 'The ledger has no place for what the sync deleted.');
 }
 
-function explainRefusal(error: unknown, table: string): unknown {
+/** What a row that the table would not let go means; other errors as they are. */
+export function explainRefusal(error: unknown, table: string): unknown {
   const refusal = toRefusal(error instanceof SluiceError ? error.cause : error);
   return refusal === undefined ? error : explainKeptRows(refusal.message, table, error);
 }

@@ -7,7 +7,7 @@ import type { Batch } from '../../rows/batch.ts';
 import type { Scalar } from '../../rows/schema.ts';
 import { addKeyRange, emptyDigest, type KeyDigest } from '../../ledger/digest.ts';
 import { quoteIdentifier, quoteList } from '../sql-text.ts';
-import type { TablePlan } from '../driver.ts';
+import type { TableDescription, TablePlan } from '../driver.ts';
 import { prepareOnce, type SqliteFile } from './connect.ts';
 import { createEncoder, findInexactDecimals, type Encoder, type Parameter } from './encode.ts';
 import { toRefusal, type Refusal } from './errors.ts';
@@ -49,6 +49,21 @@ export interface TableWriter {
   /** Prepared statements by their number of rows: writing the text of one for each block took a sixth of a commit. */
   readonly inserts: Map<number, StatementSync>;
   readonly lookups: Map<number, StatementSync>;
+}
+
+/** A writer of rows into the plan's `writesTo`, which is a table with these columns. */
+export function openWriter(link: SqliteFile, plan: TablePlan, description: TableDescription): TableWriter {
+  const declaredTypes = plan.columns.map((column) => findDeclaredType(description, column.name));
+  return { link, plan, settings: plan.settings as SqliteSettings, declaredTypes, inserts: new Map(), lookups: new Map() };
+}
+
+export function findDeclaredType({ columns }: TableDescription, name: string): string {
+  return columns.find((column) => column.name === name)?.declaredType ?? '';
+}
+
+/** Rows of a sync meet those of the table as an upsert's do; in a table that is new there are none. */
+export function toWritingPlan(plan: TablePlan): TablePlan {
+  return plan.mode === 'sync' ? { ...plan, mode: plan.isNew ? 'insert' : 'upsert' } : plan;
 }
 
 interface Run extends TableWriter {

@@ -50,6 +50,8 @@ function listColumns(index: CatalogIndex): readonly string[] {
   return index.columns.filter((name) => name !== null);
 }
 
+const integerBits: Readonly<Record<string, number>> = { int2: 16, int4: 32 };
+
 function toColumn(column: CatalogColumn): ColumnDescription {
   const type = toWireType(column);
   return {
@@ -58,6 +60,7 @@ function toColumn(column: CatalogColumn): ColumnDescription {
     ...readColumnType(type),
     // What COPY writes of an array is no JSON; the wire reads both.
     ...(type.isArray ? { textType: 'text' } : {}),
+    ...(integerBits[type.name] === undefined || type.isArray ? {} : { integerBits: integerBits[type.name] ?? 64 }),
     isNullable: column.isNullable,
     hasDefault: column.hasDefault,
     isGenerated: column.generated !== '' || column.identity === 'a',

@@ -1,4 +1,6 @@
 /** Settles rows with equal keys in a table whose key was put off: the first of each stays, the others become rejects, in one transaction with the ledger's counts. */
+import { formatCount } from '../../../count-text.ts';
+import { SluiceError } from '../../../errors.ts';
 import { emptyDigest } from '../../../ledger/digest.ts';
 import { insertReject, refuseWritten } from '../../../ledger/statements.ts';
 import type { Batch } from '../../../rows/batch.ts';
@@ -33,20 +35,38 @@ export async function repairDuplicates(
   const columns = await readWireColumns(link, load.plan.writesTo, load.plan.columns);
   const repairing: Repairing = { link, load: load.id, plan: load.plan, columns };
   await runInTransaction(link, async () => {
-    await deleteRows(repairing, repair.kept);
+    const deletedCount = await deleteRows(repairing, repair.kept);
+    refuseOthers(load.plan, deletedCount - countOwnRows(repair));
     for (const batch of repair.kept) await writeRows(repairing, batch);
     for (const refused of repair.refused) await refuseRows(repairing, refused, repair.keeping);
   });
 }
 
 /** All rows that have the keys of the batches, the first ones too: nothing in the table tells them apart. One statement, as each reads the whole table. */
-async function deleteRows({ link, plan, columns }: Repairing, kept: readonly Batch[]): Promise<void> {
+async function deleteRows({ link, plan, columns }: Repairing, kept: readonly Batch[]): Promise<number> {
   const match = readKeyColumns(plan, columns)
     .map(({ column, type }, at) => `t.${quoteIdentifier(column.name)} = (k.key ->> ${at})::${type.name}`)
     .join(' AND ');
-  await link.query(
+  const { rowCount } = await link.query(
     `DELETE FROM ${quoteTable(plan.writesTo)} t USING (SELECT jsonb_array_elements($1::text::jsonb) AS key) k WHERE ${match}`,
     [JSON.stringify(kept.flatMap((batch) => listKeys(plan, batch)))],
+  );
+  return rowCount;
+}
+
+function countOwnRows({ kept, refused }: DuplicateRepair): number {
+  return [...kept, ...refused.map(({ batch }) => batch)].reduce((sum, { rowCount }) => sum + rowCount, 0);
+}
+
+/** While a key is put off, other loads and programs can write rows with the same keys. Which of them is right is not ours to say, so the transaction ends here. */
+function refuseOthers({ key, table }: TablePlan, othersCount: number): void {
+  if (othersCount <= 0) return;
+  throw new SluiceError(
+    'SLUICE_KEYS_DOUBLED',
+    `While the key (${key.join(', ')}) of ${table} was put off, something else wrote ${formatCount(othersCount)} rows with keys that this load has too. All of them are there still.`,
+    {
+      hint: 'Delete those that are not wanted, then resume. Until a load has made its key at the end, nothing else should write into its table.',
+    },
   );
 }
 

@@ -140,7 +140,7 @@ function writeReject(
     : 'NULL';
   return `WITH gone AS (DELETE FROM ${staging} s ${from} RETURNING s.*, ${reject.code} AS sluice_code, ${reject.column} AS sluice_column, ${reject.message} AS sluice_message),
 written AS (INSERT INTO sluice_rejects (load, shard, shard_row, byte_offset, shard_line, class, code, column_name, message, raw, is_cut)
-  SELECT $1::text, sluice_shard, sluice_row, sluice_offset, sluice_line, 'refused', sluice_code, sluice_column, sluice_message, ${raw}, 1 FROM gone)
+  SELECT $1::text, sluice_shard, sluice_row, sluice_offset, sluice_at_line, 'refused', sluice_code, sluice_column, sluice_message, ${raw}, 1 FROM gone)
 SELECT sluice_shard AS shard, count(*) AS count FROM gone GROUP BY 1`;
 }
 

@@ -2,6 +2,7 @@
 import { SluiceError } from '../../../errors.ts';
 import type { TablePlan } from '../../driver.ts';
 import type { PgLink } from '../link.ts';
+import { readSettings } from '../settings.ts';
 import type { SwapTables } from './swap-catalog.ts';
 import { formatCount } from '../../../count-text.ts';
 
@@ -13,8 +14,10 @@ const columnsSql = `SELECT name FROM (
 /** @throws SLUICE_TARGET_FAILED naming the columns that one of the tables lacks or has otherwise */
 export async function checkColumns(link: PgLink, plan: TablePlan, { oldOid, newOid }: SwapTables): Promise<void> {
   const { rows } = await link.query(columnsSql, [oldOid, newOid]);
-  if (rows.length === 0) return;
-  const names = [...new Set(rows.map((row) => String(row['name'])))].join(', ');
+  const changed = JSON.parse(readSettings(plan).changedColumns ?? '[]') as readonly string[];
+  const differing = rows.map((row) => String(row['name'])).filter((name) => !changed.includes(name));
+  if (differing.length === 0) return;
+  const names = [...new Set(differing)].join(', ');
   throw new SluiceError('SLUICE_TARGET_FAILED', `${plan.table} was altered since the load was planned (${names}); the old table stays.`, {
     hint: `Give ${plan.writesTo} the same columns and resume, or load again.`,
   });

@@ -2,7 +2,7 @@
 import { formatCount } from '../../../count-text.ts';
 import { SluiceError } from '../../../errors.ts';
 import { findDeletion, forgetKeys, recordDeletion, sumAdded } from '../../../ledger/deletions.ts';
-import { checkDeleteLimit } from '../../delete-limit.ts';
+import { checkSyncLimit } from '../../sync-limit.ts';
 import type { Decision, TablePlan } from '../../driver.ts';
 import { quoteIdentifier } from '../../sql-text.ts';
 import { readCatalogTable, type CatalogTable } from '../catalog/table.ts';
@@ -93,11 +93,12 @@ async function deleteUnseen(link: PgLink, load: FinishingLoad, seen: string): Pr
   if (vanishedCount === 0) return 0;
   const [added] = await queryStatement(link, sumAdded(id));
   const rowCount = (await countRows(deleting, 'true')) - Number(added?.['added_count'] ?? 0);
-  const limits = { table: plan.table, rowCount, maxDeletes: options.maxDeletes };
-  checkDeleteLimit({ ...limits, vanishedCount });
+  const isPublishing = readSettings(plan).publish === 'move';
+  const limits = { table: plan.table, rowCount, maxDeletes: options.maxDeletes, isPublishing };
+  checkSyncLimit({ ...limits, vanishedCount });
   const gone = await explainRefusal(plan.table, () => deleteRows(deleting));
   // More than were counted: somebody added rows in between.
-  checkDeleteLimit({ ...limits, vanishedCount: gone.count });
+  checkSyncLimit({ ...limits, vanishedCount: gone.count });
   if (gone.count < vanishedCount) await refuseKept(deleting, vanishedCount);
   if (readSettings(plan).tracksKeys && gone.count > 0) await runStatement(link, forgetKeys(id, gone));
   return gone.count;

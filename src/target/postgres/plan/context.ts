@@ -2,6 +2,7 @@
 import type { Column } from '../../../rows/schema.ts';
 import { quoteIdentifier } from '../../sql-text.ts';
 import type { Decision, LoadMode, TableDescription, TableRequest, TargetOptions } from '../../driver.ts';
+import { applyChanges } from '../catalog/changed-table.ts';
 import { catalogTimeoutMs, probeTimeoutMs, readCatalogTable, type CatalogTable } from '../catalog/table.ts';
 import { readServerState, type ServerState } from '../catalog/server.ts';
 import { describeNewType } from '../catalog/column-types.ts';
@@ -32,7 +33,10 @@ export interface PlanContext {
   readonly lookalike: string | undefined;
   /** Whatever has the table's name, if not a table. */
   readonly other: CatalogTable | undefined;
+  /** As it will be once the load has added and widened its columns. */
   readonly table: CatalogTable | undefined;
+  /** As it is now. */
+  readonly stored: CatalogTable | undefined;
   readonly description: TableDescription | undefined;
   /** As asked for, else the table's. */
   readonly key: readonly string[];
@@ -56,9 +60,10 @@ const maxKeyNames = 20;
 export async function gatherContext(link: PgLink, request: TableRequest): Promise<PlanContext> {
   const state = await readServerState(link);
   const found = await readCatalogTable(link, request.table);
-  const table = found !== undefined && isTable(found) ? found : undefined;
-  const description = table === undefined ? undefined : await toDescription(link, request.table, table);
   const options = request.options ?? {};
+  const stored = found !== undefined && isTable(found) ? found : undefined;
+  const table = applyChanges(stored, request.changes ?? [], options);
+  const description = table === undefined ? undefined : await toDescription(link, request.table, table);
   const given = parseQualifiedName(request.table);
   const schema = given.schema ?? table?.schema;
   const wires = request.columns.flatMap((column) => describeWire(column, table, options));
@@ -75,6 +80,7 @@ export async function gatherContext(link: PgLink, request: TableRequest): Promis
     lookalike: found === undefined ? await findLookalike(link, given) : undefined,
     other: table === undefined ? found : undefined,
     table,
+    stored,
     description,
     key: request.key.length > 0 ? request.key : (description?.key ?? []),
     keyName: await findKeyName(link, schema ?? state.schema ?? '', given.name),

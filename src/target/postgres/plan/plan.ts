@@ -5,12 +5,13 @@ import { findUnsupported, formatServerVersion } from './family.ts';
 import { planIndexes } from './index-plan.ts';
 import type { PgLink } from '../link.ts';
 import { countProcesses, planBuild } from './build.ts';
+import { findChangeProblems, noteChanges } from './column-change.ts';
 import { gatherContext, type PlanContext } from './context.ts';
 import { planKey } from './key.ts';
 import { choosePublish } from './publish.ts';
 import { planMirror } from '../mirror/plan-mirror.ts';
 import { findRightProblems } from './rights.ts';
-import { writeDdl } from './table.ts';
+import { writeTableDdl } from './table.ts';
 import { readTraits } from './traits.ts';
 import { planVectors } from './vector.ts';
 import { chooseWay } from './way.ts';
@@ -52,6 +53,7 @@ async function decide(link: PgLink, request: TableRequest): Promise<TablePlan> {
     countsRows: traits.countsRows,
     tracksKeys: key.isTrackable && traits.countsRows,
     columnTypes: JSON.stringify(nameTypes(context.wires)),
+    ...noteChanges(context),
     ...build.settings,
     ...mirror.settings,
   };
@@ -63,7 +65,7 @@ async function decide(link: PgLink, request: TableRequest): Promise<TablePlan> {
     key: context.key,
     mode: request.mode,
     isNew: context.table === undefined && context.other === undefined,
-    ddl: [...writeDdl(context, { publish, vectors, key }), ...mirror.ddl],
+    ddl: [...writeTableDdl(context, { publish, vectors, key }), ...mirror.ddl],
     deferredIndexes,
     decisions: [
       describeServer(context),
@@ -78,7 +80,12 @@ async function decide(link: PgLink, request: TableRequest): Promise<TablePlan> {
       ...mirror.decisions,
       ...explainSession(settings),
     ],
-    problems: [...findNameProblems(context), ...findRightProblems(context, publish.publish), ...parts.flatMap((part) => part.problems)],
+    problems: [
+      ...findNameProblems(context),
+      ...findChangeProblems(context.stored, context),
+      ...findRightProblems(context, publish.publish),
+      ...parts.flatMap((part) => part.problems),
+    ],
     settings,
   };
 }

@@ -2,6 +2,7 @@
 import type { Column } from '../../../rows/schema.ts';
 import { quoteIdentifier, quoteList } from '../../sql-text.ts';
 import { declareType } from '../catalog/column-types.ts';
+import { writeChanges } from './column-change.ts';
 import type { PlanContext } from './context.ts';
 import type { KeyPlan } from './key.ts';
 import type { Publish } from './publish.ts';
@@ -15,7 +16,15 @@ interface Parts {
   readonly key: KeyPlan;
 }
 
-export function writeDdl(context: PlanContext, parts: Parts): readonly string[] {
+/** A table that is built beside another is changed once it is made; any other first. */
+export function writeTableDdl(context: PlanContext, parts: Parts): readonly string[] {
+  const isVectorAdded = context.stored !== undefined && (context.request.changes ?? []).some(({ column }) => column.type === 'vector');
+  const changes = [...(isVectorAdded ? parts.vectors.ddl : []), ...writeChanges(context, parts.publish)];
+  const ddl = writeDdl(context, parts);
+  return parts.publish.publish === 'swap' ? [...ddl, ...changes] : [...changes, ...ddl];
+}
+
+function writeDdl(context: PlanContext, parts: Parts): readonly string[] {
   const { table } = context;
   const { publish, writesTo } = parts.publish;
   if (table === undefined) return [...parts.vectors.ddl, writeCreateTable(context, parts)];

@@ -20,7 +20,8 @@ export interface VectorPlan extends Advice {
 export function planVectors(context: PlanContext): VectorPlan {
   const vectors = context.request.columns.filter((column) => column.type === 'vector');
   if (vectors.length === 0) return { ddl: [], storage: undefined, decisions: [], problems: [] };
-  const extension = context.table === undefined ? planExtension(context) : { ddl: [], decisions: [], problems: [] };
+  const isMade = context.table === undefined || (context.request.changes ?? []).some(({ column }) => column.type === 'vector');
+  const extension = isMade ? planExtension(context) : { ddl: [], decisions: [], problems: [] };
   const storage = planStorage(context, vectors);
   return {
     ddl: extension.ddl,
