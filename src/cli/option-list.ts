@@ -104,7 +104,7 @@ const maxRejectsOption: OptionSpec = {
 };
 const maxDeletesOption: OptionSpec = {
   flags: '--max-deletes <limit>',
-  description: 'mode sync: above this many rows to delete none is, e.g. 500 or 25% of the table (default: 10%)',
+  description: 'mode sync: above this many rows to delete none is, e.g. 500 or 25% of the table (default: 10%, or 5 rows)',
 };
 /** On every command: what a person can read, a program can too. */
 const jsonOption: OptionSpec = { flags: '--json', description: 'print JSON on stdout, for programs' };

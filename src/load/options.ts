@@ -89,7 +89,7 @@ export interface LoadOptions extends SourceOptions {
   readonly label?: string | undefined;
   /** Load again what was loaded before. */
   readonly again?: boolean | undefined;
-  /** Mode sync: deletes no row when more than so many, or more than this share of the table's rows, would have to go; `10%` by default. */
+  /** Mode sync: deletes no row when more than so many, or more than this share of the table's rows, would have to go; `10%`, or 5 rows of a small table, by default. */
   readonly maxDeletes?: number | `${number}%` | undefined;
   /** Fields that a table that exists has no column for: `ignore` (with a warning) by default · `add` a column · `refuse` the load. */
   readonly onNewColumn?: 'add' | 'refuse' | 'ignore' | undefined;

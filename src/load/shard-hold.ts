@@ -64,7 +64,8 @@ function trimCut(cut: Cut, count: number): Cut {
   const next = [...dropped, ...cut.rejects].find(({ row }) => row === end);
   if (next === undefined) throw new SluiceError('SLUICE_INTERNAL', `A batch of ${mark.readCount} rows has no row ${end} to stop at.`);
   const to: Position = { offset: next.offset, row: end, line: next.line };
-  const byteCount = Math.round((mark.byteCount * count) / mark.readCount);
+  const isMeasured = mark.to.offset - mark.from.offset === mark.byteCount;
+  const byteCount = isMeasured ? to.offset - mark.from.offset : Math.round((mark.byteCount * count) / mark.readCount);
   return {
     ...cut,
     batch: keepBefore(batch, end),

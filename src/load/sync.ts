@@ -4,7 +4,7 @@ import { formatCount } from '../count-text.ts';
 import { countKeylessRejects, readDeletions } from '../ledger/deletions.ts';
 import { readLoads, readShards, type LedgerLoad } from '../ledger/reading.ts';
 import type { Capabilities, Connection, Decision, Statement, TablePlan } from '../target/driver.ts';
-import { defaultMaxDeletes } from '../target/sync-limit.ts';
+import { describeDefault } from '../target/sync-limit.ts';
 import type { LoadOptions, SyncCounts } from './options.ts';
 import { describeOwner, isOwnerAlive } from './owner.ts';
 
@@ -31,7 +31,7 @@ function explainSync({ isNew, key }: TablePlan, { options, isEmbedded }: SyncReq
     return [
       { what: 'sync', choice: 'every row is inserted', why: 'the table is new: there is nothing to compare with, and nothing to delete' },
     ];
-  const limit = options.maxDeletes ?? defaultMaxDeletes;
+  const { maxDeletes } = options;
   return [
     {
       what: 'sync',
@@ -40,10 +40,15 @@ function explainSync({ isNew, key }: TablePlan, { options, isEmbedded }: SyncReq
     },
     {
       what: 'delete limit',
-      choice: typeof limit === 'number' ? formatCount(limit) : `${limit} of the table`,
+      choice: describeLimit(maxDeletes),
       why: 'rows that are not in the source are deleted at the end, if the whole of it was read, with the key of every row; above the limit none is',
     },
   ];
+}
+
+function describeLimit(maxDeletes: LoadOptions['maxDeletes']): string {
+  if (maxDeletes === undefined) return describeDefault();
+  return typeof maxDeletes === 'number' ? formatCount(maxDeletes) : `${maxDeletes} of the table`;
 }
 
 /** What a new sync writes into the ledger before its own entry: unfinished syncs of the same table have lost their meaning, and a finished one gives its label on. */

@@ -30,8 +30,12 @@ interface NamedFile {
 type Secrets = readonly { readonly href: string; readonly authorization: string | undefined }[];
 
 /** Opens the files as one source. @throws SLUICE_SOURCE_…, SLUICE_FORMAT_UNKNOWN, SLUICE_USAGE */
-export async function openFileInputs({ decisions: listed, names }: InputList, options: SourceOptions): Promise<Source> {
-  const files = await findKinds(names, options);
+export async function openFileInputs(
+  { decisions: listed, names }: InputList,
+  options: SourceOptions,
+  signal?: AbortSignal,
+): Promise<Source> {
+  const files = await findKinds(names, { ...options, signal });
   const format = findCommonFormat(files);
   const decisions = [...listed, ...describeKinds(files, options)];
   const isPlain = files.every(({ address, kind }) => address === undefined && kind.isText && kind.compression === undefined);
@@ -93,7 +97,7 @@ const namesAtOnce = 256;
 
 /** A name that tells the format is believed: its file is opened a moment later anyway, and its first bytes looked at then. */
 async function findRemoteKind(name: string, options: SourceOptions): Promise<NamedFile> {
-  const address = parseHttpUrl(name);
+  const address = { ...parseHttpUrl(name), signal: options.signal };
   const kind = await findKind(nameFile(address.url), options, async (byteCount) => {
     if (byteCount < sniffedBytes) return new Uint8Array(0);
     const file = await openRemoteFile(address);

@@ -189,12 +189,21 @@ class FileSet {
 
   /** The file must be the one that the shard was cut from: a lane may open it long after the plan was made. */
   async *read(shard: Shard, from: Position, options: ReadOptions): AsyncGenerator<Records, void, undefined> {
-    createCancelCheck(this.input.name, options.signal)();
+    const { name, members } = this.input;
+    const checkCancelled = createCancelCheck(name, options.signal);
+    checkCancelled();
     const { opened, release } = await this.files.take(shard.file);
+    const interrupt = (): void => members[shard.file]?.interrupt?.();
+    options.signal?.addEventListener('abort', interrupt, { once: true });
     try {
       if (shard.head !== joinDigests(opened.digest, readPartHead(shard))) throw changedError(this.input.members[shard.file]?.path ?? '');
       yield* opened.read(shard, from, options);
+    } catch (error) {
+      // What was interrupted fails somehow: the reason is the interruption.
+      checkCancelled();
+      throw error;
     } finally {
+      options.signal?.removeEventListener('abort', interrupt);
       release();
     }
   }

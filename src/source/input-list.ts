@@ -7,7 +7,7 @@ import { SluiceError } from '../errors.ts';
 import { formatCount } from '../count-text.ts';
 import { withoutCompression } from './compression.ts';
 import { toSourceError } from './file-handles.ts';
-import { findByExtension } from './formats.ts';
+import { findByExtension, isTextFormat } from './formats.ts';
 import { isHttpUrl } from './http/address.ts';
 import type { SourceDecision } from './source.ts';
 
@@ -70,9 +70,34 @@ function toName(input: string | URL): string {
 
 async function listInput(name: string): Promise<Pick<InputList, 'names' | 'decisions'>> {
   if (name === '-' || isHttpUrl(name)) return { names: [name], decisions: [] };
-  if (isFolder(name)) return listFolder(name);
+  if (isFolder(name)) return withoutEmpty(await listFolder(name));
   if (statLink(name) !== undefined || !/[*?[{]/u.test(name)) return { names: [name], decisions: [] };
-  return listPattern(name);
+  return withoutEmpty(await listPattern(name));
+}
+
+/**
+ * Leaves out files of text without a byte, which writers of many parts make where a part has no rows. One that was named alone, or a format that is never empty,
+ * is another matter: there it is a file that was not written.
+ */
+function withoutEmpty(list: Pick<InputList, 'names' | 'decisions'>): Pick<InputList, 'names' | 'decisions'> {
+  const empty = list.names.filter(isEmptyText);
+  if (empty.length === 0 || empty.length === list.names.length) return list;
+  const isLeftOut = new Set(empty);
+  const decision = { what: 'files', choice: `${formatCount(empty.length)} left out`, why: `no byte in them: ${listShort(empty)}` };
+  return { names: list.names.filter((name) => !isLeftOut.has(name)), decisions: [...list.decisions, decision] };
+}
+
+function isEmptyText(path: string): boolean {
+  const format = findByExtension(path);
+  if (format === undefined || !isTextFormat(format)) return false;
+  const stat = statLink(path);
+  return stat?.isFile() === true && stat.size === 0;
+}
+
+/** The last names of a few paths. */
+function listShort(paths: readonly string[]): string {
+  const names = paths.slice(0, maxNames).map((path) => basename(path));
+  return `${names.join(', ')}${paths.length > maxNames ? ', …' : ''}`;
 }
 
 async function listPattern(pattern: string): Promise<Pick<InputList, 'names' | 'decisions'>> {
@@ -108,12 +133,7 @@ async function listFolder(folder: string): Promise<Pick<InputList, 'names' | 'de
     else names.push(path);
   }
   const passed =
-    others.length === 0
-      ? undefined
-      : `${formatCount(others.length)} passed over, whose names tell no format: ${others
-          .slice(0, maxNames)
-          .map((path) => basename(path))
-          .join(', ')}${others.length > maxNames ? ', …' : ''}`;
+    others.length === 0 ? undefined : `${formatCount(others.length)} passed over, whose names tell no format: ${listShort(others)}`;
   if (names.length === 0) {
     throw new SluiceError('SLUICE_SOURCE_MISSING', `there is no file to load in ${folder}${passed === undefined ? '' : ` (${passed})`}`, {
       hint:

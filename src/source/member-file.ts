@@ -14,4 +14,6 @@ export interface Member {
   /** Absolute path, or URL without secrets. */
   readonly path: string;
   readonly open: () => Promise<MemberFile>;
+  /** Ends what is being read of it, for files whose bytes may be long in coming. */
+  readonly interrupt?: () => void;
 }

@@ -25,13 +25,14 @@ import { createStreamSource } from './stream.ts';
  */
 export async function openSource(input: SourceInput, options: SourceOptions = {}): Promise<Source> {
   const { zip, ...chosen } = pickOptions(options);
-  if (zip !== undefined) return joinVectors(await openSource(input, chosen), { ...chosen, zip });
+  if (zip !== undefined) return joinVectors(await openSource(input, { ...chosen, signal: options.signal }), { ...chosen, zip });
   const [first] = Array.isArray(input) ? input : [input];
   if (isPath(first) && isDatabaseUrl(String(first))) return openOneDatabase(Array.isArray(input) ? input : [first]);
-  if (isPath(input)) return openPaths([input], chosen);
+  const { signal } = options;
+  if (isPath(input)) return openPaths([input], chosen, signal);
   if (ArrayBuffer.isView(input)) return openStream('bytes', [input], chosen);
   if (!Array.isArray(input)) return openIterable(input, chosen);
-  if (input.length > 0 && input.every(isPath)) return openPaths(input, chosen);
+  if (input.length > 0 && input.every(isPath)) return openPaths(input, chosen, signal);
   return ArrayBuffer.isView(input[0]) ? openStream('array', input, chosen) : createArraySource(input);
 }
 
@@ -68,10 +69,10 @@ function pickOptions(options: SourceOptions): SourceOptions {
   return Object.fromEntries(all.filter(([, value]) => value !== undefined));
 }
 
-async function openPaths(inputs: readonly (string | URL)[], options: SourceOptions): Promise<Source> {
+async function openPaths(inputs: readonly (string | URL)[], options: SourceOptions, signal: AbortSignal | undefined): Promise<Source> {
   const list = await listInputs(inputs);
   const { names, stats } = list;
-  if (names.every((name, at) => isHttpUrl(name) || stats[at]?.isFile() === true)) return openFileInputs(list, options);
+  if (names.every((name, at) => isHttpUrl(name) || stats[at]?.isFile() === true)) return openFileInputs(list, options, signal);
   const [path, stat] = [names[0]!, stats[0]];
   const odd = stats.findIndex((each) => each !== undefined && !each.isFile() && !isPipe(each));
   if (odd >= 0) throw notAFileError(names[odd]!, stats[odd]?.isDirectory() === true);

@@ -184,6 +184,8 @@ export interface SourceOptions {
   readonly zip?: string | undefined;
   /** Name of the field that the vectors of `zip`, or of a file of vectors alone, have; `vector` by default. */
   readonly vectorField?: string | undefined;
+  /** Ends the waiting for a server while the source is opened and sampled; it is no part of what the source is. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What `load({ from })` takes. */

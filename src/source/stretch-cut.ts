@@ -15,7 +15,10 @@ export function cutRecords(records: Records, count: number): readonly [Records, 
   const refused = rejectsBefore === -1 ? records.rejects.length : rejectsBefore;
   const at = count - refused;
   const middle = records.endAt?.(at) ?? findPlace(records, { at, refused, row: first });
-  const headBytes = Math.round((records.byteCount * count) / total);
+  const begin = Math.min(records.places.offsets[0] ?? Infinity, records.rejects[0]?.offset ?? Infinity);
+  // Where positions are bytes of the source, the cut is exact; of a file that is compressed or has no lines it is a share.
+  const isMeasured = records.end.offset - begin === records.byteCount;
+  const headBytes = isMeasured ? middle.offset - begin : Math.round((records.byteCount * count) / total);
   const head = { rejects: records.rejects.slice(0, refused), end: middle, byteCount: headBytes };
   const tail = { rejects: records.rejects.slice(refused), end: records.end, byteCount: records.byteCount - headBytes };
   return [

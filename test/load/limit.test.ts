@@ -125,6 +125,28 @@ test('texts behind the limit are not embedded', async (context) => {
   assert.deepEqual([report.counts.written, report.embedding?.texts, report.embedding?.embedded], [101, 101, 101]);
 });
 
+test('the bytes of sessions that stop at a limit add up to the file, and never to more', async (context) => {
+  const folder = makeFolder(context);
+  const file = path.join(folder, 'rows.jsonl');
+  const text = Array.from({ length: 5_000 }, (_, id) => `{"id":${String(id)},"note":"${'x'.repeat(id % 90)}"}\n`).join('');
+  writeFileSync(file, text);
+  const options = { from: file, to: `sqlite:${path.join(folder, 't.db')}`, table: 't', key: ['id'] } as const;
+  const sessions = [700, 701, 4_000, undefined].map((limit) => () => load({ ...options, limit }));
+  let bytes = 0;
+  for (const run of sessions) {
+    const { counts, session } = await run();
+    bytes += session.bytes;
+    assert.equal(
+      bytes,
+      text
+        .split('\n')
+        .slice(0, counts.read)
+        .reduce((sum, line) => sum + line.length + 1, 0),
+    );
+  }
+  assert.equal(bytes, text.length);
+});
+
 test('a replaced table is published only once the whole source was read', async (context) => {
   const folder = makeFolder(context);
   const target = path.join(folder, 't.db');

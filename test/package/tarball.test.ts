@@ -69,7 +69,9 @@ test('the package holds JavaScript with declarations, its papers, and no source,
   const files = globSync('**/*', { cwd: path.join(project, 'node_modules/sluice'), withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(path.join(project, 'node_modules/sluice'), path.join(entry.parentPath, entry.name)));
-  const others = files.filter((file) => !/^(?:dist\/.+\.(?:js|d\.ts)|docs\/.+\.md|[A-Z]+(?:\.md)?|package\.json)$/.test(file));
+  const others = files.filter(
+    (file) => !/^(?:dist\/.+\.(?:js|d\.ts)|docs\/.+\.(?:md|svg|schema\.json)|[A-Z]+(?:\.md)?|package\.json)$/.test(file),
+  );
   assert.deepEqual(others, []);
   for (const needed of ['README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js'])
     assert.ok(files.includes(needed), needed);

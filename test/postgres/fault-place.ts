@@ -151,7 +151,7 @@ export async function assertSettled({ url, target }: { readonly url: string; rea
   assert.deepEqual(await readSql(url, `SELECT * FROM sluice_deferred_indexes`), [], `indexes still put off ${about}`);
   const leftovers = await readSql(
     url,
-    `SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^sluice_' AND relname !~ '^sluice_(loads|shards|rejects|deferred_indexes|meta|vectors)$'`,
+    `SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^sluice_' AND relname !~ '^sluice_(loads|shards|rejects|deferred_indexes|meta|vectors|controls|deletions|sessions)$'`,
   );
   assert.deepEqual(leftovers, [], `tables left over ${about}`);
   const verified = await within(verify({ in: target, table }), 'verify');

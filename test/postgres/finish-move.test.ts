@@ -93,6 +93,26 @@ describe('rows that wait beside a table', { skip: skipReason }, () => {
     ]);
   });
 
+  test('upsert moves rows into a partitioned table, and knows which of them are new', async () => {
+    const partitioned = [
+      'CREATE TABLE items (id bigint PRIMARY KEY, name text) PARTITION BY RANGE (id)',
+      'CREATE TABLE items_low PARTITION OF items FOR VALUES FROM (0) TO (100)',
+      `INSERT INTO items VALUES (1, 'there')`,
+    ];
+    const plan = await beginMove('upsert', partitioned, [
+      [0, 0, 1, 'new'],
+      [1, 0, 2, 'a'],
+      [1, 1, 3, 'b'],
+    ]);
+    await finish(stage.link, plan);
+    assert.equal(await items(), '1new 2a 3b');
+    assert.deepEqual(await counts(), [
+      [1, 1, 0, 0, 0],
+      [2, 2, 0, 0, 2],
+      [0, 0, 0, 0, 0],
+    ]);
+  });
+
   test('skip moves the first row of each new key and counts the others as skipped', async () => {
     const plan = await beginMove('skip', plain, [
       [0, 0, 1, 'never'],

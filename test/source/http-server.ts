@@ -13,6 +13,8 @@ export interface Behaviour {
   statuses: number[];
   /** A range that is longer is answered by its beginning alone, as a server may. */
   mostBytes: number;
+  /** Answers begin and do not go on. */
+  stalls: boolean;
   /** Bodies are cut after so many bytes, as often as `cuts` says. */
   cutAfter: number;
   cuts: number;
@@ -36,6 +38,7 @@ export async function serve(context: TestContext, files: Record<string, Buffer>)
     hasRanges: true,
     statuses: [],
     mostBytes: Infinity,
+    stalls: false,
     cutAfter: 0,
     cuts: 0,
     isChunked: false,
@@ -88,5 +91,6 @@ function send(
     response.write(body.subarray(0, behaviour.cutAfter), () => setTimeout(() => response.destroy(), 5));
     return;
   }
-  response.end(body);
+  if (behaviour.stalls) response.write(body.subarray(0, 10));
+  else response.end(body);
 }

@@ -149,3 +149,43 @@ test('several URLs and files are one source; a range that is refused later is an
   await assert.rejects(readShard(source, shards[2]!), { code: 'SLUICE_SOURCE_READ', message: /does not give them now/ });
   await source.close();
 });
+
+test('a server without TLS is told at once, and not asked again and again', { timeout: 5_000 }, async (context) => {
+  const { url } = await serve(context, { 'rows.jsonl': jsonl });
+  await assert.rejects(
+    openSource(`${url.replace('http:', 'https:')}/rows.jsonl`).then(async (source) => source.sample()),
+    {
+      code: 'SLUICE_SOURCE_READ',
+      message: /EPROTO/,
+      hint: /no TLS/,
+    },
+  );
+});
+
+test(
+  'a wait for a server ends when the load is cancelled, while the source is opened and while it is read',
+  { timeout: 10_000 },
+  async (context) => {
+    const { behaviour, url } = await serve(context, { 'rows.jsonl': jsonl });
+    const opening = new AbortController();
+    behaviour.stalls = true;
+    setTimeout(() => opening.abort(), 300);
+    const opened = openSource(`${url}/rows.jsonl`, { signal: opening.signal });
+    await assert.rejects(
+      opened.then(async (source) => source.sample()),
+      { code: 'SLUICE_CANCELLED' },
+    );
+    behaviour.stalls = false;
+    const source = await openSource(`${url}/rows.jsonl`);
+    // The first ones came whole with the first answer.
+    const shard = (await listShards(source, 50_000)).at(-1);
+    behaviour.stalls = true;
+    const reading = new AbortController();
+    setTimeout(() => reading.abort(), 300);
+    const position = { offset: shard!.start, row: 0, line: 0 };
+    await assert.rejects(Array.fromAsync(source.read(shard!, position, { columns: [], signal: reading.signal })), {
+      code: 'SLUICE_CANCELLED',
+    });
+    await source.close();
+  },
+);

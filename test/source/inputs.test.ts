@@ -128,3 +128,20 @@ test('what is passed off as text is named, with the command that makes text of i
       );
   }
 });
+
+test('files of text without a byte are left out of a folder or pattern, and told of; any other empty file is refused', async (context) => {
+  const folder = makeFolder(context);
+  folder.write('a.jsonl', '{"id":1}\n');
+  const empty = folder.write('b.jsonl', '');
+  folder.write('c.jsonl', '{"id":2}\n');
+  for (const input of [folder.path, join(folder.path, '*.jsonl')]) {
+    const source = await openSource(input);
+    assert.match(JSON.stringify(source.decisions), /1 left out.*no byte in them: b\.jsonl/);
+    await source.close();
+    assert.deepEqual(valuesOf(await readAll(input)), [{ id: 1 }, { id: 2 }]);
+  }
+  for (const named of [empty, [join(folder.path, 'a.jsonl'), empty]])
+    await assert.rejects(openSource(named), { code: 'SLUICE_SOURCE_EMPTY', message: /b\.jsonl/ });
+  folder.write('d.jsonl.gz', '');
+  await assert.rejects(readAll(folder.path), { code: 'SLUICE_SOURCE_INVALID', message: /d\.jsonl\.gz is truncated/ });
+});

@@ -8,6 +8,8 @@ export interface HttpAddress {
   readonly authorization: string | undefined;
   /** For messages, reports and the ledger: without user, password, and values of parameters that sign or permit. */
   readonly name: string;
+  /** Ends requests and waits for the next try. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export function isHttpUrl(text: string): boolean {

@@ -49,7 +49,7 @@ export async function getHttp(address: HttpAddress, request: GetRequest): Promis
   for (let redirects = 0; redirects <= maxRedirects; redirects++) {
     const isOwnOrigin = url.origin === address.url.origin;
     const authorization = isOwnOrigin && address.authorization !== undefined ? { authorization: address.authorization } : {};
-    const answer = await sendGet(url, { ...request.headers, ...authorization });
+    const answer = await sendGet(url, { ...request.headers, ...authorization }, address.signal);
     if (![301, 302, 303, 307, 308].includes(answer.status)) return answer;
     answer.body.destroy();
     url = readLocation(address, url, answer.headers.location);
@@ -76,11 +76,12 @@ function readLocation(address: HttpAddress, from: URL, location: string | undefi
   return to;
 }
 
-function sendGet(url: URL, headers: Readonly<Record<string, string>>): Promise<HttpAnswer> {
+function sendGet(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<HttpAnswer> {
   const isSecure = url.protocol === 'https:';
   return new Promise((resolve, reject) => {
     const request = (isSecure ? requestHttps : requestHttp)(url, {
       method: 'GET',
+      ...(signal === undefined ? {} : { signal }),
       agent: isSecure ? agents.secure : agents.plain,
       // The bytes as they are stored: ranges of a body that is compressed on the way would mean something else.
       headers: { 'accept-encoding': 'identity', accept: '*/*', 'user-agent': 'sluice', ...headers },

@@ -20,10 +20,13 @@ const tailBytes = 4096;
 
 /** A file of a URL. It is asked for when it is opened, which tells what it is. */
 export function createHttpMember(address: HttpAddress, options: SourceOptions): Member {
+  let current: RemoteFile | undefined;
   return {
     path: address.name,
+    interrupt: () => current?.close(),
     open: async () => {
       const file = await openRemoteFile(address);
+      current = file;
       try {
         const kind = await findKind(nameFile(address.url), options, () => file.first);
         return await openKind(file, kind, options);

@@ -81,7 +81,7 @@ async function readFirst(answer: HttpAnswer): Promise<Uint8Array> {
       if (length >= probedBytes) break;
     }
   } catch (error) {
-    if (!(error instanceof BrokenLinkError) || length === 0) throw error;
+    if (!(error instanceof BrokenLinkError) || length === 0 || error.code === 'ABORT_ERR') throw error;
   }
   return Buffer.concat(pieces).subarray(0, probedBytes);
 }
@@ -159,10 +159,11 @@ class RemoteReader {
   private readonly pin: Pin;
   private readonly hasRanges: boolean;
   private readonly bodies = new Set<HttpAnswer['body']>();
-  private isClosed = false;
+  private readonly closing = new AbortController();
 
   constructor(address: HttpAddress, pin: Pin, hasRanges: boolean) {
-    this.address = address;
+    const { signal } = address;
+    this.address = { ...address, signal: signal === undefined ? this.closing.signal : AbortSignal.any([signal, this.closing.signal]) };
     this.pin = pin;
     this.hasRanges = hasRanges;
   }
@@ -187,14 +188,14 @@ class RemoteReader {
           cause: undefined,
         });
       } catch (error) {
-        if (this.isClosed) throw new SluiceError('SLUICE_CLOSED', `the source of ${this.address.name} has been closed`);
+        if (this.closing.signal.aborted) throw new SluiceError('SLUICE_CLOSED', `the source of ${this.address.name} has been closed`);
         await waitForRetry(this.address, tries, toSetback(this.address, error));
       }
     }
   }
 
   close(): void {
-    this.isClosed = true;
+    this.closing.abort();
     for (const body of this.bodies) body.destroy();
   }
 

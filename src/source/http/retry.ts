@@ -1,6 +1,7 @@
 /** How often and how long a server is asked again, and what its refusals mean. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '../../errors.ts';
+import { createCancelCheck } from '../cancellation.ts';
 import type { HttpAddress } from './address.ts';
 import { BrokenLinkError, type HttpAnswer } from './exchange.ts';
 
@@ -14,7 +15,7 @@ const longestAskedWaitMs = 60_000;
 /** Answers after which the same request may succeed. */
 const passing: readonly number[] = [408, 425, 429, 500, 502, 503, 504];
 /** Failures of a link that asking again does not mend. */
-const lasting = /^(?:ENOTFOUND|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_INVALID|HPE_INVALID)/u;
+const lasting = /^(?:ENOTFOUND|EPROTO|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_INVALID|HPE_INVALID)/u;
 
 /** The tries of one read; bytes that came begin them anew. */
 export interface Tries {
@@ -30,23 +31,34 @@ export interface Setback {
 
 /** Waits before the next try. @throws SLUICE_SOURCE_READ when there were enough */
 export async function waitForRetry(address: HttpAddress, tries: Tries, { cause, waitMs, what }: Setback): Promise<void> {
+  const checkCancelled = createCancelCheck(address.name, address.signal);
+  checkCancelled();
   tries.count++;
   const wait = waitMs ?? Math.min(longestWaitMs, firstWaitMs * 2 ** (tries.count - 1));
   if (tries.count >= maxTries || wait > longestAskedWaitMs) {
     const tried = tries.count === 1 ? '' : `, after ${String(tries.count)} tries`;
     throw new SluiceError('SLUICE_SOURCE_READ', `${address.name} could not be read (${what})${tried}`, {
       cause,
-      hint: 'What was loaded so far is kept. Resume when its server answers again.',
+      hint: 'Check the URL if it is new. What was loaded so far is kept: resume when its server answers again.',
     });
   }
-  await sleep(wait);
+  try {
+    await sleep(wait, undefined, address.signal === undefined ? {} : { signal: address.signal });
+  } catch (error) {
+    checkCancelled();
+    throw error;
+  }
 }
 
 /** The setback that a broken link is. @throws what was thrown, if it is none; SLUICE_SOURCE_READ if trying again is of no use */
 export function toSetback(address: HttpAddress, error: unknown): Setback {
   if (!(error instanceof BrokenLinkError)) throw error;
   if (!lasting.test(error.code)) return { what: error.code, waitMs: error.waitMs, cause: error };
-  const hint = error.code === 'ENOTFOUND' ? 'Check the name of the host.' : 'Check the URL and the certificate of its server.';
+  const hints: Readonly<Record<string, string>> = {
+    ENOTFOUND: 'Check the name of the host.',
+    EPROTO: 'Its server speaks no TLS there: check the port, or name it by http.',
+  };
+  const hint = hints[error.code] ?? 'Check the URL and the certificate of its server.';
   throw new SluiceError('SLUICE_SOURCE_READ', `${address.name} could not be read (${error.code})`, { cause: error, hint });
 }
 

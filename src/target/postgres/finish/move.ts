@@ -24,6 +24,7 @@ import { writeKeyDigest } from '../wire/key-hash.ts';
 import { PgError, type PgLink } from '../link.ts';
 import { quoteTable } from '../qualified-name.ts';
 import { readWireColumns } from '../catalog/schema.ts';
+import { readCatalogTable } from '../catalog/table.ts';
 import { readSettings } from '../settings.ts';
 import { formatCount } from '../../../count-text.ts';
 
@@ -123,15 +124,7 @@ async function tryMove(moving: Moving): Promise<number> {
     skipMissing(moving, remaining, rowCount);
     return rowCount;
   }
-  const match = plan.key.map((name) => `p.${quoteIdentifier(name)} = s.${quoteIdentifier(name)}`).join(' AND ');
-  const { rows } = await link.query(
-    `WITH put AS (${writeInsert(moving, '')} RETURNING ${quoteList(plan.key)}, xmax = 0 AS sluice_is_new)
-SELECT s.sluice_shard AS shard, count(*) AS added, ${moving.digest.high} AS high, ${moving.digest.low} AS low
-FROM put p JOIN ${moving.staging} s ON ${match} WHERE p.sluice_is_new GROUP BY s.sluice_shard
-UNION ALL SELECT NULL, count(*), 0, 0 FROM put`,
-    [],
-    run,
-  );
+  const { rows } = await link.query(await writeUpsert(moving), [], run);
   addShares(
     moving,
     rows
@@ -139,6 +132,20 @@ UNION ALL SELECT NULL, count(*), 0, 0 FROM put`,
       .map((row) => ({ shard: Number(row['shard']), added: Number(row['added']), high: Number(row['high']), low: Number(row['low']) })),
   );
   return Number(rows.find((row) => row['shard'] === null)?.['added'] ?? 0);
+}
+
+/** Answers new rows by shard, and with no shard all rows that were put. A partitioned table does not tell a new version's xmax: what it has is looked up before. */
+async function writeUpsert(moving: Moving): Promise<string> {
+  const { digest, link, plan, staging, target } = moving;
+  const isPartitioned = (await readCatalogTable(link, plan.table))?.kind === 'p';
+  const match = plan.key.map((name) => `p.${quoteIdentifier(name)} = s.${quoteIdentifier(name)}`).join(' AND ');
+  const returned = isPartitioned ? '1' : `${quoteList(plan.key)}, xmax = 0 AS sluice_is_new`;
+  const fresh = isPartitioned
+    ? `FROM ${staging} s WHERE NOT EXISTS (SELECT FROM ${target} p WHERE ${match})`
+    : `FROM put p JOIN ${staging} s ON ${match} WHERE p.sluice_is_new`;
+  return `WITH put AS (${writeInsert(moving, '')} RETURNING ${returned})
+SELECT s.sluice_shard AS shard, count(*) AS added, ${digest.high} AS high, ${digest.low} AS low ${fresh} GROUP BY s.sluice_shard
+UNION ALL SELECT NULL, count(*), 0, 0 FROM put`;
 }
 
 /** Rows that a trigger of the table swallowed, or that met a key written at this moment: skipped, and not new. */
