@@ -1,7 +1,6 @@
 /** Loads from other sources as trials, into SQLite; those into PostgreSQL stand with its trials. Inputs are made before the clock starts. */
 import { createReadStream } from 'node:fs';
 import path from 'node:path';
-import process from 'node:process';
 import { createGunzip } from 'node:zlib';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
@@ -154,21 +153,21 @@ function syncTrial(isFirst: boolean, isEmbedded: boolean): Trial {
 /** Reading and checking without a word about what was found: the same readers, every value converted. */
 const parseAlone: Trial = {
   provide: (rows) => void provideData('csv', rows),
-  run: async (rows) => checkOnce(rows, false),
+  run: async (rows, folder) => checkOnce(rows, folder, false),
 };
 
 const checkAll: Trial = {
   provide: (rows) => void provideData('csv', rows),
-  run: async (rows) => checkOnce(rows, true),
+  run: async (rows, folder) => checkOnce(rows, folder, true),
 };
 
-async function checkOnce(rows: number, isWhole: boolean): Promise<Sample> {
+async function checkOnce(rows: number, folder: string, isWhole: boolean): Promise<Sample> {
   let found = 0;
   const times = await measure(async () => {
     const from = provideData('csv', rows);
     const report = await check({
       from,
-      to: 'sqlite::memory:',
+      to: `sqlite:${path.join(folder, 'none.db')}`,
       table: 'rows',
       key: ['id'],
       lanes,
@@ -177,7 +176,7 @@ async function checkOnce(rows: number, isWhole: boolean): Promise<Sample> {
     found = report.counts.read;
   });
   if (found !== rows) throw new Error(`${found} rows were read, not ${rows}`);
-  return { rows, ...times, peakRssBytes: readPeakRss(), settings: { lanes, pid: process.pid }, figures: {} };
+  return { rows, ...times, peakRssBytes: readPeakRss(), settings: { lanes }, figures: {} };
 }
 
 export const sourceTrials: Readonly<Record<string, Trial>> = {

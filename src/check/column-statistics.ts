@@ -73,20 +73,24 @@ function addOrdered(into: ColumnStatistics, { values }: ScalarValues): void {
 
 function addNumbers(into: ColumnStatistics, values: readonly Scalar[]): void {
   const { distinct } = into;
-  let { min, max } = into;
+  let [least, greatest] = [Infinity, -Infinity];
   for (const value of values) {
-    if (value === null) {
-      into.nulls++;
-      continue;
+    if (typeof value === 'number') {
+      if (value < least) least = value;
+      if (value > greatest) greatest = value;
+      addDistinctNumber(distinct, value);
+    } else if (value === null) into.nulls++;
+    else {
+      takeRange(into, value as Ordered, value as Ordered);
+      addDistinct(distinct, value);
     }
-    const ordered = value as Ordered;
-    if (min === undefined || ordered < min) min = ordered;
-    if (max === undefined || ordered > max) max = ordered;
-    if (typeof value === 'number') addDistinctNumber(distinct, value);
-    else addDistinct(distinct, value);
   }
-  into.min = min;
-  into.max = max;
+  if (least <= greatest) takeRange(into, least, greatest);
+}
+
+function takeRange(into: ColumnStatistics, least: Ordered, greatest: Ordered): void {
+  if (into.min === undefined || least < into.min) into.min = least;
+  if (into.max === undefined || greatest > into.max) into.max = greatest;
 }
 
 /** Two texts are compared by a call of the engine, most of which the first character saves. */

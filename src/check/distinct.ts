@@ -47,12 +47,20 @@ function hashNumber(value: number): number {
 
 function hashText(text: string): number {
   const { length } = text;
-  let bits = length;
-  const head = length <= hashedCharacters ? length : hashedCharacters / 2;
-  for (let at = 0; at < head; at++) bits = Math.imul(bits ^ text.charCodeAt(at), 0x01000193);
-  if (length > hashedCharacters)
-    for (let at = length - hashedCharacters / 2; at < length; at++) bits = Math.imul(bits ^ text.charCodeAt(at), 0x01000193);
-  return mix(bits);
+  const half = hashedCharacters / 2;
+  if (length <= hashedCharacters) return mix(hashUnits(text, 0, length) ^ length);
+  return mix(hashUnits(text, 0, half) ^ Math.imul(hashUnits(text, length - half, length), 0x9e3779b1) ^ length);
+}
+
+/** Two characters at a time, since each step waits for the one before. */
+function hashUnits(text: string, from: number, to: number): number {
+  let bits = 0x2f0b4c47;
+  let at = from;
+  for (; at + 1 < to; at += 2) {
+    bits = Math.imul(bits ^ (text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16)), 0x85ebca6b);
+    bits ^= bits >>> 15;
+  }
+  return at < to ? Math.imul(bits ^ text.charCodeAt(at), 0xc2b2ae35) : bits;
 }
 
 function hashBytes(bytes: Uint8Array): number {
