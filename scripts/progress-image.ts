@@ -169,7 +169,7 @@ try {
   const frames = chooseFrames(await recordLoad(folder));
   const drawing = drawFrames(frames);
   await writeFile(image, drawing);
-  console.log(`${path.relative(root, image)}: ${String(frames.length)} frames, ${String(Math.round(drawing.length / 1000))} kB`);
+  process.stdout.write(`${path.relative(root, image)}: ${String(frames.length)} frames, ${String(Math.round(drawing.length / 1000))} kB\n`);
 } finally {
   await rm(folder, { recursive: true });
 }

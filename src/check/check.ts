@@ -10,7 +10,7 @@ import { createProgressMeter, type ProgressMeter } from '../load/progress-meter.
 import { watchProgress } from '../load/progress-watch.ts';
 import { listEmbeds, type EmbedPlan } from '../load/run-plan.ts';
 import { createStatistics, mergeStatistics, type ColumnStatistics } from './column-statistics.ts';
-import { dropRecords, type KeySeed } from './key-records.ts';
+import type { KeySeed } from './key-records.ts';
 import { addFindings, createFound, type Found } from './found.ts';
 import { findOverlapping } from './key-runs.ts';
 import type { CheckOptions, CheckReport } from './options.ts';
@@ -60,7 +60,7 @@ async function checkPrepared(prepared: Prepared, options: CheckOptions, startedM
   options.signal?.addEventListener('abort', cancel);
   const pool = openScanPool({
     source,
-    descriptor: canShare(source, run.lanes) ? source.descriptor : undefined,
+    descriptor: canShare(source) ? source.descriptor : undefined,
     lanes: run.lanes,
     plan: scanPlan,
     records: {
@@ -74,7 +74,6 @@ async function checkPrepared(prepared: Prepared, options: CheckOptions, startedM
   const found = createFound();
   const meter = openMeter(prepared, pool);
   const watch = watchProgress(meter, options.onProgress);
-  let lanes: readonly LaneFindings[] = [];
   try {
     watch.enter('load');
     await pool.scanAll(
@@ -83,7 +82,7 @@ async function checkPrepared(prepared: Prepared, options: CheckOptions, startedM
     );
     watch.enter('verify');
     if (!stop.signal.aborted) await pool.scanAll(listOverlapping(found), () => undefined);
-    lanes = await pool.end();
+    const lanes = await pool.end();
     watch.enter('done');
     return await makeCheckReport({
       prepared,
@@ -99,15 +98,13 @@ async function checkPrepared(prepared: Prepared, options: CheckOptions, startedM
   } finally {
     watch.end();
     options.signal?.removeEventListener('abort', cancel);
-    dropRecords(lanes.map(({ records }) => records));
     await pool.drop();
   }
 }
 
 /** A small file is read on the caller's thread before another one has started. */
-function canShare(source: Source, lanes: number): boolean {
-  const isLarge = lanes > 1 || (source.byteCount ?? 0) >= minThreadBytes;
-  return source.descriptor !== undefined && source.hasOneReader !== true && isLarge && (source.byteCount ?? 0) >= minThreadBytes;
+function canShare({ byteCount = 0, descriptor, hasOneReader }: Source): boolean {
+  return descriptor !== undefined && hasOneReader !== true && byteCount >= minThreadBytes;
 }
 
 async function toScanPlan({ run }: Prepared, options: CheckOptions): Promise<Omit<ScanPlan, 'records'>> {

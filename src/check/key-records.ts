@@ -5,7 +5,7 @@
  * A digest has 128 bits, from a seed of the run's own, so that nobody can prepare two keys with the same one; of 10⁹ different keys two share one with a
  * probability below 10⁻²⁰.
  */
-import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { SluiceError } from '../errors.ts';
 import type { Scalar } from '../rows/schema.ts';
@@ -36,6 +36,8 @@ export interface KeyCollector {
   add(keys: readonly (readonly Scalar[])[], row: number, place: { readonly shard: number; readonly row: number }): void;
   /** All that was added. The file stays for whoever reads it, who deletes it. */
   end(): KeyRecords;
+  /** Closes the file of a collector that will not come to its end. */
+  close(): void;
 }
 
 export interface CollectorOptions {
@@ -53,6 +55,10 @@ export function createKeyCollector({ seed, maxBytes, file }: CollectorOptions): 
   let handle: number | undefined;
   let fileBytes = 0;
   const state = new Int32Array(4);
+  const close = (): void => {
+    if (handle !== undefined) closeSync(handle);
+    handle = undefined;
+  };
   const endBlock = (): void => {
     if (count === 0) return;
     const laidOut = layoutParts(block.subarray(0, count * recordWords));
@@ -83,9 +89,11 @@ export function createKeyCollector({ seed, maxBytes, file }: CollectorOptions): 
     end() {
       endBlock();
       block = new Uint32Array(0);
-      if (handle !== undefined) closeSync(handle);
-      return { blocks, file: handle === undefined ? undefined : file };
+      const hasFile = handle !== undefined;
+      close();
+      return { blocks, file: hasFile ? file : undefined };
     },
+    close,
   };
 }
 
@@ -200,11 +208,6 @@ function readAll(handle: number, words: Uint32Array, position: number): void {
     if (count === 0) throw new SluiceError('SLUICE_INTERNAL', `The temporary file of keys ends at byte ${String(position + done)}.`);
     done += count;
   }
-}
-
-/** Deletes the temporary files. */
-export function dropRecords(all: readonly KeyRecords[]): void {
-  for (const { file } of all) if (file !== undefined) rmSync(file, { force: true });
 }
 
 export function nameRecordFile(folder: string, run: string, lane: number): string {

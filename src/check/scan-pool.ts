@@ -1,4 +1,5 @@
 /** Scans shards over lanes: threads where the source can be opened again in one, else the caller's. The first failure ends it. */
+import { rmSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../errors.ts';
 import { unpackError } from '../load/lane-news.ts';
@@ -37,6 +38,7 @@ export interface ScanPool {
   /** Scans all of them, each lane one at a time; `tell` hears of each in the order of their ends. Ends early, without an error, when the signal is aborted. */
   scanAll(requests: AsyncIterable<ScanRequest> | Iterable<ScanRequest>, tell: (findings: ShardFindings) => void): Promise<void>;
   end(): Promise<readonly LaneFindings[]>;
+  /** Ends the lanes, and deletes their temporary files however they ended. */
   drop(): Promise<void>;
 }
 
@@ -73,6 +75,7 @@ export function openScanPool(request: PoolRequest): ScanPool {
     end: () => Promise.all(lanes.map((lane) => lane.end())),
     drop: async () => {
       await Promise.all(lanes.map((lane) => lane.drop()));
+      for (let lane = 0; lane < count; lane++) rmSync(nameRecordFile(records.folder, records.run, lane), { force: true });
     },
   };
 }
@@ -96,7 +99,7 @@ function openOwnLane(source: Source, plan: ScanPlan, signal: AbortSignal): ScanL
   return {
     scan: (request) => scanner.scan(request, signal),
     end: () => Promise.resolve(scanner.end()),
-    drop: () => Promise.resolve(),
+    drop: () => Promise.resolve(scanner.close()),
   };
 }
 

@@ -72,6 +72,8 @@ const batchBytes = 4 * 1024 * 1024;
 export interface Scanner {
   scan(request: ScanRequest, signal: AbortSignal): Promise<ShardFindings>;
   end(): LaneFindings;
+  /** Of a scanner that will not come to its end. */
+  close(): void;
 }
 
 interface Scanning {
@@ -92,6 +94,7 @@ export function createScanner(source: Source, plan: ScanPlan): Scanner {
   return {
     scan: (request, signal) => scanShard(source, scanning, { ...request, signal }),
     end: () => ({ statistics: scanning.statistics, records: scanning.collector.end() }),
+    close: () => scanning.collector.close(),
   };
 }
 

@@ -1,6 +1,7 @@
 /** `sluice config`: the options as they take effect with where each comes from, or the JSON Schema of configuration files. */
 import { SluiceError } from '../errors.ts';
 import { findNearest } from './config/nearest.ts';
+import { hidePassword } from './hidden-password.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine, toJsonText } from './json-line.ts';
 import type { OptionValue } from './option-value.ts';
@@ -67,10 +68,6 @@ function toOption(attribute: string): string {
 
 function hidePasswords(value: OptionValue): OptionValue {
   return typeof value === 'string' ? hidePassword(value) : value;
-}
-
-function hidePassword(value: string): string {
-  return value.replace(/(\/\/[^:/@\s]*):[^@/\s]*@/u, '$1:***@').replace(/([?&]password=)[^&]*/u, '$1***');
 }
 
 function layoutShown(shown: readonly Shown[], width: number | undefined): readonly string[] {

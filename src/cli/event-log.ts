@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { LoadReport, Progress } from '../load/options.ts';
+import { hidePassword } from './hidden-password.ts';
 import type { Invocation } from './invocation.ts';
 import type { OptionValue } from './option-value.ts';
 
@@ -67,13 +68,13 @@ function checkWritable(file: string): void {
 }
 
 function listOptions({ secrets, values }: Opening): Readonly<Record<string, OptionValue>> {
-  const shown = Object.entries(values).map(([name, value]) => [name, secrets.has(name) ? '(secret)' : hidePassword(value)]);
+  const shown = Object.entries(values).map(([name, value]) => [name, secrets.has(name) ? '(secret)' : hideIn(value)]);
   return Object.fromEntries(shown) as Readonly<Record<string, OptionValue>>;
 }
 
-function hidePassword(value: OptionValue): OptionValue {
-  if (typeof value !== 'string') return value;
-  return value.replace(/(\/\/[^:/@\s]*):[^@/\s]*@/u, '$1:***@').replace(/([?&]password=)[^&]*/u, '$1***');
+function hideIn(value: OptionValue): OptionValue {
+  if (typeof value === 'boolean') return value;
+  return typeof value === 'string' ? hidePassword(value) : value.map(hidePassword);
 }
 
 /** The little of pino's logger that is used. */

@@ -126,6 +126,19 @@ test('more keys than the memory for them go to a temporary file, which is delete
   assert.deepEqual(readdirSync(temporaryFolder), []);
 });
 
+test('a source that fails in the middle leaves no temporary file behind', async () => {
+  const temporaryFolder = mkdtempSync(path.join(folder, 'keys-'));
+  let hadFile = false;
+  function* rows(): Generator<object> {
+    for (let n = 0; n < 200_000; n++) yield { k: (n * 7_919) % 200_003 };
+    hadFile = readdirSync(temporaryFolder).length > 0;
+    throw new Error('the producer broke');
+  }
+  await assert.rejects(checkFile(rows(), { key: ['k'], maxKeyBytes: 2 ** 20, temporaryFolder }));
+  assert.equal(hadFile, true, 'there was one');
+  assert.deepEqual(readdirSync(temporaryFolder), []);
+});
+
 test('decimals and timestamps with zeros behind the point are one key; texts are what they are', async () => {
   const decimals = await checkFile(write('k,v\n1.0,1\n1.00,2\n1.01,3\n'), { key: ['k'], types: { k: 'decimal' } });
   assert.equal(decimals.counts.duplicates, 1);
