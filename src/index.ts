@@ -1,16 +1,16 @@
 /** The public surface of sluice. */
 export { load } from './load/load.ts';
-export { plan } from './load/plan.ts';
+export { plan } from './load/plan/plan.ts';
 export { resume, retry, type RetryOptions } from './load/resume.ts';
-export { report, toStoredReport, type ReportOptions } from './load/stored-report.ts';
-export { findFailureReport } from './load/session-report.ts';
+export { report, toStoredReport, type ReportOptions } from './load/report/stored-report.ts';
+export { findFailureReport } from './load/report/session-report.ts';
 export { renderBench } from './report/bench-page.ts';
 export { renderReport } from './report/load-page.ts';
-export { cancel, pause, unpause, type ControlOptions, type ControlReport } from './load/control.ts';
-export { undo, type UndoOptions, type UndoReport } from './load/undo.ts';
-export { watchStatus, type WatchedLoad, type WatchOptions } from './load/watch-status.ts';
-export { listNames, type NameList } from './load/name-list.ts';
-export { rejects, rejectSummary, status, type LedgerOptions } from './load/status.ts';
+export { cancel, pause, unpause, type ControlOptions, type ControlReport } from './load/control/control.ts';
+export { undo, type UndoOptions, type UndoReport } from './load/control/undo.ts';
+export { watchStatus, type WatchedLoad, type WatchOptions } from './load/control/watch-status.ts';
+export { listNames, type NameList } from './load/control/name-list.ts';
+export { rejects, rejectSummary, status, type LedgerOptions } from './load/control/status.ts';
 export { batch } from './batch/batch.ts';
 export { batchFile } from './batch/batch-file.ts';
 export type {

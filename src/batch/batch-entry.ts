@@ -2,8 +2,8 @@
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { findByFingerprint, findLoad, hasLedger, readLoads, readShards, type LedgerLoad } from '../ledger/reading.ts';
 import { insertLoad, insertShard, reopenLoad } from '../ledger/statements.ts';
-import { fingerprintLoad } from '../load/fingerprint.ts';
-import { nameLoad } from '../load/plan.ts';
+import { fingerprintLoad } from '../load/plan/fingerprint.ts';
+import { nameLoad } from '../load/plan/plan.ts';
 import type { Connection, TablePlan } from '../target/driver.ts';
 import { parseNote, type BatchNote } from './batch-note.ts';
 import { listWords } from './command-words.ts';

@@ -2,9 +2,9 @@
 import { isSluiceError, SluiceError } from '../errors.ts';
 import { findLoad, type LedgerLoad } from '../ledger/reading.ts';
 import { endLoad, failLoad, releaseShards } from '../ledger/statements.ts';
-import { openClaims } from '../load/claims.ts';
-import { endOwner, nameOwner } from '../load/owner.ts';
-import { isOverRejectLimit } from '../load/reject-limit.ts';
+import { openClaims } from '../load/session/claims.ts';
+import { endOwner, nameOwner } from '../load/session/owner.ts';
+import { isOverRejectLimit } from '../load/session/reject-limit.ts';
 import type { Claim, Connection } from '../target/driver.ts';
 import { connect } from '../target/registry.ts';
 import { readShape } from '../sql/shape.ts';

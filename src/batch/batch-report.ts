@@ -1,7 +1,7 @@
 /** The account of a batch: counts from the ledger, times from the session. That they add up is checked, not assumed. */
 import { formatCount } from '../count-text.ts';
 import type { LedgerLoad } from '../ledger/reading.ts';
-import { writeBatchWords, writeCommand } from '../load/command-text.ts';
+import { writeBatchWords, writeCommand } from '../load/control/command-text.ts';
 import { redactUrl } from '../target/registry.ts';
 import type { Entry } from './batch-entry.ts';
 import { countRejected } from './batch-note.ts';

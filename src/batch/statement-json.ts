@@ -1,5 +1,5 @@
 /** A JSON text becomes a statement, integers exact: what a double can't hold is a bigint, a number that nothing can hold is refused. */
-import { describeJsonFault } from '../source/json-fault.ts';
+import { describeJsonFault } from '../source/text/json-fault.ts';
 import { listParameters } from '../sql/parameters.ts';
 import type { Dialect } from '../sql/dialect.ts';
 import type { StatementParameters, StatementValue, UnitStatement } from '../target/batch-contract.ts';

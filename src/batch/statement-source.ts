@@ -3,8 +3,8 @@ import { createReadStream, statSync, type Stats } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { SluiceError } from '../errors.ts';
-import { notAFileError, toSourceError } from '../source/file-handles.ts';
-import { PulledIterator } from '../source/iteration.ts';
+import { notAFileError, toSourceError } from '../source/files/file-handles.ts';
+import { PulledIterator } from '../source/memory/iteration.ts';
 import type { BatchFileOptions, StatementFormat } from './options.ts';
 
 /** Statements of a file or stream, not yet read. */

@@ -1,7 +1,7 @@
 /** Runs a file that only reads on a target that sluice may not write to: without a ledger, which reads don't need, and never with a statement that may change something. */
 import { isSluiceError, SluiceError } from '../errors.ts';
-import { nameLoad } from '../load/plan.ts';
-import { isOverRejectLimit } from '../load/reject-limit.ts';
+import { nameLoad } from '../load/plan/plan.ts';
+import { isOverRejectLimit } from '../load/session/reject-limit.ts';
 import { readShape } from '../sql/shape.ts';
 import { redactUrl } from '../target/registry.ts';
 import { addAnswers, countRejected, noCounts } from './batch-note.ts';

@@ -1,7 +1,7 @@
 /** A lane of a check in a thread of its own: scans one shard after another, and at the end hands over what it gathered. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../errors.ts';
-import { packError } from '../load/lane-news.ts';
+import { packError } from '../load/lane/news.ts';
 import { reopenSource } from '../source/open.ts';
 import { createScanner } from './scan.ts';
 import type { ScanAnswer, ScanCommand, ScanStart } from './scan-messages.ts';

@@ -5,7 +5,7 @@ import { defaultCachePath } from '../embed/cache-file.ts';
 import { createKeyMaker } from '../embed/cache-key.ts';
 import { openEmbedStage } from '../embed/open.ts';
 import { createEmbedder } from '../embed/registry.ts';
-import type { EmbedPlan, RunPlan } from '../load/run-plan.ts';
+import type { EmbedPlan, RunPlan } from '../load/plan/run-plan.ts';
 import type { ColumnFound, EmbeddingForecast } from './options.ts';
 
 /** Providers count about four characters of English a token; without the tokenizer of the model nothing better can be said. */

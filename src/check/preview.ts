@@ -1,7 +1,7 @@
 /** The first rows as they would land: read, mapped and converted as a load would, every value that changes on the way marked with what it was. Nothing is written. */
 import { SluiceError } from '../errors.ts';
 import type { LoadOptions, LoadPlan } from '../load/options.ts';
-import { prepareLoad, type Prepared } from '../load/plan.ts';
+import { prepareLoad, type Prepared } from '../load/plan/plan.ts';
 import type { Batch, Reject } from '../rows/batch.ts';
 import { createBatchBuilder } from '../rows/builder.ts';
 import { readCell } from '../rows/column-records.ts';

@@ -1,8 +1,8 @@
 /** The account of a check: places counted from the start of their file, duplicates in the order of the input, and what a check can't know. */
 import { formatCount } from '../count-text.ts';
 import { isTextFormat } from '../source/formats.ts';
-import type { Prepared } from '../load/plan.ts';
-import { listEmbeds } from '../load/run-plan.ts';
+import type { Prepared } from '../load/plan/plan.ts';
+import { listEmbeds } from '../load/plan/run-plan.ts';
 import { describeColumn, type ColumnStatistics } from './column-statistics.ts';
 import { findDuplicates } from './duplicates.ts';
 import { forecastEmbedding } from './embedding-forecast.ts';

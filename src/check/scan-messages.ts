@@ -1,5 +1,5 @@
 /** What a checking thread and its owner say to each other; plain data. */
-import type { SentError } from '../load/lane-news.ts';
+import type { SentError } from '../load/lane/news.ts';
 import type { SourceDescriptor } from '../source/source.ts';
 import type { LaneFindings, ScanPlan, ScanRequest, ShardFindings } from './scan.ts';
 

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../errors.ts';
-import { unpackError } from '../load/lane-news.ts';
+import { unpackError } from '../load/lane/news.ts';
 import type { Source, SourceDescriptor } from '../source/source.ts';
 import { nameRecordFile } from './key-records.ts';
 import { createScanner, type LaneFindings, type ScanPlan, type ScanRequest, type ShardFindings } from './scan.ts';

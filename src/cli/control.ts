@@ -1,5 +1,5 @@
 /** `sluice pause` and `sluice cancel`: what is asked of a load that runs elsewhere goes through its ledger. */
-import type { ControlReport } from '../load/control.ts';
+import type { ControlReport } from '../load/control/control.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';

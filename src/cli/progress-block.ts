@@ -1,6 +1,6 @@
 /** Progress as lines of text: a block for a terminal, one line for a log. Pure, and no line is wider than asked. */
-import { findBottleneck } from '../load/bottleneck.ts';
-import type { WorkStage } from '../load/bottleneck.ts';
+import { findBottleneck } from '../load/report/bottleneck.ts';
+import type { WorkStage } from '../load/report/bottleneck.ts';
 import { stageNames } from '../load/options.ts';
 import type { Progress, RejectCause } from '../load/options.ts';
 import { formatBytes, formatCount, formatCountOf, formatDuration, formatRate, formatShare } from './quantity.ts';

@@ -1,7 +1,7 @@
 /** Shows a running load: a block redrawn in place, plain lines, JSON events, or nothing. Whatever happens, the cursor comes back. */
-import { findBottleneck } from '../load/bottleneck.ts';
+import { findBottleneck } from '../load/report/bottleneck.ts';
 import type { Progress } from '../load/options.ts';
-import { createProgressMeter } from '../load/progress-meter.ts';
+import { createProgressMeter } from '../load/report/progress-meter.ts';
 import { toJsonLine } from './json-line.ts';
 import { layoutBlock, layoutLine, measureShare } from './progress-block.ts';
 import type { OutputOptions, ProgressWay } from './request.ts';

@@ -1,5 +1,5 @@
 /** What `report` was asked for. */
-import type { ReportOptions } from '../load/stored-report.ts';
+import type { ReportOptions } from '../load/report/stored-report.ts';
 import type { Invocation } from './invocation.ts';
 import { checkValues, required, toggle, word } from './option-schema.ts';
 

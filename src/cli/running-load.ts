@@ -12,7 +12,7 @@ import { resolveProgressWay, startProgressDisplay } from './progress-display.ts'
 import type { ProgressDisplay } from './progress-display.ts';
 import { checkFilePath, writeReportFile } from './report-file.ts';
 import type { OutputOptions } from './request.ts';
-import { writeResumeCommand } from '../load/command-text.ts';
+import { writeResumeCommand } from '../load/control/command-text.ts';
 
 /** What a running load is given to be watched and stopped by. */
 interface LoadHooks {

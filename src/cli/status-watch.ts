@@ -1,5 +1,5 @@
 /** `sluice status --watch`: redraws the loads that run, once a second, until none does; plain lines off a terminal, JSON lines for programs. */
-import type { WatchedLoad } from '../load/watch-status.ts';
+import type { WatchedLoad } from '../load/control/watch-status.ts';
 import { watchInterrupts } from './interruption.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';

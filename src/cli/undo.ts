@@ -1,6 +1,6 @@
 /** `sluice undo`: takes the rows of a load out again. Off a terminal it deletes nothing without `--yes`; on one neither, but says what to type. */
 import { SluiceError } from '../errors.ts';
-import type { UndoReport } from '../load/undo.ts';
+import type { UndoReport } from '../load/control/undo.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';

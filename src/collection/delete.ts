@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
 import { recordDeletedRows } from '../ledger/deleted-rows.ts';
 import { hasLedger, readLoads } from '../ledger/reading.ts';
-import { parseRunPlan, type RunPlan } from '../load/run-plan.ts';
+import { parseRunPlan, type RunPlan } from '../load/plan/run-plan.ts';
 import type { Connection, DeleteOutcome, DeleteRequest, TableDescription } from '../target/driver.ts';
 import { connect, redactUrl } from '../target/registry.ts';
 import { checkAllowed } from '../target/delete-allowance.ts';

@@ -2,8 +2,8 @@
 import { SluiceError } from '../errors.ts';
 import type { ColumnValues } from '../rows/batch.ts';
 import { checkWhere, quoteTableFor, wrapWhere } from '../collection/where.ts';
-import { openDatabase } from '../source/database.ts';
-import { addSelection, type Selection } from '../source/database-url.ts';
+import { openDatabase } from '../source/database/database.ts';
+import { addSelection, type Selection } from '../source/database/database-url.ts';
 import type { ColumnRecords, Records, Source } from '../source/source.ts';
 import { connect, redactUrl } from '../target/registry.ts';
 import { quoteList } from '../target/sql-text.ts';

@@ -1,7 +1,7 @@
 /** Checks what a caller asks of a load before anything is opened: all problems at once, each naming its option. */
 import { parseColumnType } from '../rows/column-type.ts';
-import { findSelfLoad } from '../source/own-target.ts';
-import { listAsked } from './column-plan.ts';
+import { findSelfLoad } from '../source/database/own-target.ts';
+import { listAsked } from './plan/column-plan.ts';
 import type { LoadOptions } from './options.ts';
 import { formatCount } from '../count-text.ts';
 

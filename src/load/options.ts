@@ -4,9 +4,9 @@ import type { EmbedSpec, EmptyTextPolicy } from '../embed/embedder.ts';
 import type { SourceInput, SourceOptions } from '../source/source.ts';
 import type { Column, ColumnType } from '../rows/schema.ts';
 import type { RejectClass } from '../rows/batch.ts';
-import type { Counts, EmbeddingCounts, RejectCause, VerifyCheck, StageName } from './report-contract.ts';
+import type { Counts, EmbeddingCounts, RejectCause, VerifyCheck, StageName } from './report/report-contract.ts';
 
-export { stageNames } from './report-contract.ts';
+export { stageNames } from './report/report-contract.ts';
 export type {
   Counts,
   EmbeddingCounts,
@@ -23,7 +23,7 @@ export type {
   SyncCounts,
   Timeline,
   VerifyCheck,
-} from './report-contract.ts';
+} from './report/report-contract.ts';
 
 /** How a column of texts becomes a column of vectors. */
 export interface EmbedOptions extends EmbedSpec {

@@ -9,16 +9,16 @@ import { openSource } from '../source/open.ts';
 import type { Sample, Source } from '../source/source.ts';
 import type { Connection, TablePlan } from '../target/driver.ts';
 import { runSession } from './load.ts';
-import { writeBatchResume, writeCommand } from './command-text.ts';
-import { fingerprintLoad } from './fingerprint.ts';
+import { writeBatchResume, writeCommand } from './control/command-text.ts';
+import { fingerprintLoad } from './plan/fingerprint.ts';
 import type { LoadReport, ResumeOptions } from './options.ts';
 import { checkHold } from './option-check.ts';
-import { nameLoad, refuseProblems } from './plan.ts';
-import { openRejects } from './reject-source.ts';
-import { reportNothingToDo } from './report.ts';
-import { keepDescriptor, parseRunPlan, type RunPlan } from './run-plan.ts';
-import { chooseRejected, openLedger } from './status.ts';
-import { beginSession, chooseLoad, resumeSession, type Entry } from './session.ts';
+import { nameLoad, refuseProblems } from './plan/plan.ts';
+import { openRejects } from './session/reject-source.ts';
+import { reportNothingToDo } from './report/report.ts';
+import { keepDescriptor, parseRunPlan, type RunPlan } from './plan/run-plan.ts';
+import { chooseRejected, openLedger } from './control/status.ts';
+import { beginSession, chooseLoad, resumeSession, type Entry } from './session/session.ts';
 
 /** Options of {@link retry}. */
 export interface RetryOptions extends ResumeOptions {

@@ -1,5 +1,5 @@
 /** The top of a load's page: what became of it, the account of its rows, what failed, and the command to run next. */
-import type { LoadReport, StoredReport } from '../load/report-contract.ts';
+import type { LoadReport, StoredReport } from '../load/report/report-contract.ts';
 import { formatBytes, formatCount, formatCountOf, formatElapsed, formatRate } from '../quantity-text.ts';
 import { markup, type Markup } from './markup.ts';
 import { writeCommand, writeFacts } from './page.ts';

@@ -1,5 +1,5 @@
 /** The page of a load: its account first, then what happened in its sessions, what was refused, what was planned, and where it ran. Takes data and returns text. */
-import type { Environment, LoadReport, SessionReport, StoredReport } from '../load/report-contract.ts';
+import type { Environment, LoadReport, SessionReport, StoredReport } from '../load/report/report-contract.ts';
 import { formatBytes, formatCount, formatCountOf, formatElapsed, formatRate, formatShare } from '../quantity-text.ts';
 import { writeBars } from './bar-table.ts';
 import { writeTable } from './chart.ts';

@@ -1,5 +1,5 @@
 /** What was planned: the decisions with their reasons, the columns, and the statements that made the table. */
-import type { LoadReport, ReportedPlan, StoredReport } from '../load/report-contract.ts';
+import type { LoadReport, ReportedPlan, StoredReport } from '../load/report/report-contract.ts';
 import { formatBytes, formatCount, formatCountOf } from '../quantity-text.ts';
 import { markup, type Markup } from './markup.ts';
 import { writeFacts } from './page.ts';

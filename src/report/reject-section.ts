@@ -1,5 +1,5 @@
 /** Refused rows by cause, the most frequent first, with the first places of each, and the rows' text where the ledger kept it and the reader asked for it. */
-import type { RejectCause, RejectSample, StoredReport } from '../load/report-contract.ts';
+import type { RejectCause, RejectSample, StoredReport } from '../load/report/report-contract.ts';
 import { formatCount, formatCountOf, formatShare } from '../quantity-text.ts';
 import { writeBars } from './bar-table.ts';
 import { markup, type Markup } from './markup.ts';

@@ -1,5 +1,5 @@
 /** One session of a load: its rate over time, where the lanes' time went, and how long commits took. */
-import { stageNames, type LoadReport, type StageName } from '../load/report-contract.ts';
+import { stageNames, type LoadReport, type StageName } from '../load/report/report-contract.ts';
 import { formatBytes, formatCount, formatCountOf, formatElapsed, formatRate, formatShare } from '../quantity-text.ts';
 import { writeBars } from './bar-table.ts';
 import { writeFigure } from './chart.ts';

@@ -1,5 +1,5 @@
 /** A session's timeline as it is drawn: neighbours are merged until a curve says more of the load than of its batches. */
-import { stageNames, type LoadReport, type StageName, type Timeline } from '../load/report-contract.ts';
+import { stageNames, type LoadReport, type StageName, type Timeline } from '../load/report/report-contract.ts';
 
 /** More stretches than this are finer than a narrow screen shows. */
 const maxStretches = 120;

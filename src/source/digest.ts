@@ -1,7 +1,7 @@
 /** Digests of a shard's first and last bytes: enough to see that a file is another one, at the cost of two small reads a shard. */
 import { hash } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
-import type { FileHandles } from './file-handles.ts';
+import type { FileHandles } from './files/file-handles.ts';
 import type { Shard } from './source.ts';
 
 const digestedBytes = 4096;

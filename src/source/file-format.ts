@@ -1,6 +1,6 @@
 /** The contract of a format whose files are opened one by one and are no lines of text: Parquet, Arrow, npy, fvecs. Adding one adds a line to binary-formats.ts. */
 import type { Position, VectorValues } from '../rows/batch.ts';
-import type { ByteFile } from './byte-file.ts';
+import type { ByteFile } from './files/byte-file.ts';
 import type { DeclaredField, ReadOptions, Records, Sample, Shard, SourceOptions } from './source.ts';
 
 /** A part of one file that can be read alone: a row group, a record batch, a range of rows. `start` and `end` are rows of the file; the digests are those of its bytes. */

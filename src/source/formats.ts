@@ -1,12 +1,12 @@
 /** The formats that a source may have, by name. A format of text is made from the options; a new one is one entry here. */
 import { extname } from 'node:path';
 import { SluiceError } from '../errors.ts';
-import { createCsvFormat } from './csv.ts';
+import { createCsvFormat } from './text/csv.ts';
 import { binaryFormats } from './binary-formats.ts';
-import { createJsonFormat } from './json-array.ts';
-import { createJsonlFormat } from './jsonl.ts';
+import { createJsonFormat } from './text/json-array.ts';
+import { createJsonlFormat } from './text/jsonl.ts';
 import type { SourceOptions } from './source.ts';
-import type { TextFormat } from './text-format.ts';
+import type { TextFormat } from './text/text-format.ts';
 
 interface FormatEntry {
   /** Endings of file names, lower case, with the dot. */

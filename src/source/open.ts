@@ -1,18 +1,18 @@
 /** Opens whatever a load may be given as a source: by what it is first, then by format. */
 import { createReadStream, type Stats } from 'node:fs';
 import { SluiceError } from '../errors.ts';
-import { openDatabase } from './database.ts';
-import { isDatabaseUrl } from './database-url.ts';
-import { openFileInputs, reopenFileInputs } from './file-inputs.ts';
-import { notAFileError } from './file-handles.ts';
+import { openDatabase } from './database/database.ts';
+import { isDatabaseUrl } from './database/database-url.ts';
+import { openFileInputs, reopenFileInputs } from './files/file-inputs.ts';
+import { notAFileError } from './files/file-handles.ts';
 import { chooseFormat } from './formats.ts';
 import { isHttpUrl } from './http/address.ts';
-import { listInputs } from './input-list.ts';
-import { PulledIterator } from './iteration.ts';
-import { createArraySource, createIterableSource } from './objects.ts';
+import { listInputs } from './files/input-list.ts';
+import { PulledIterator } from './memory/iteration.ts';
+import { createArraySource, createIterableSource } from './memory/objects.ts';
 import type { Source, SourceDescriptor, SourceInput, SourceOptions } from './source.ts';
-import { recogniseStream } from './stream-kind.ts';
-import { createStreamSource } from './stream.ts';
+import { recogniseStream } from './memory/stream-kind.ts';
+import { createStreamSource } from './memory/stream.ts';
 
 /**
  * Opens a source. A string or URL is a path (`-` is stdin; `*`, `**`, `?` and the like are expanded if there is no file of that name; a folder is all files below

@@ -1,8 +1,8 @@
 /** Rows for schema inference out of a few places of a file. A sample may miss rows; it never holds half of one. */
 import type { Position } from '../rows/batch.ts';
-import type { ByteWindow } from './byte-window.ts';
+import type { ByteWindow } from './text/byte-window.ts';
 import type { Records, Sample } from './source.ts';
-import { holdText, type Head, type Reading, type TextFormat, type TokenizerInput } from './text-format.ts';
+import { holdText, type Head, type Reading, type TextFormat, type TokenizerInput } from './text/text-format.ts';
 
 /** The first rows: what a person would look at, and enough for a type that is rare in a column to turn up. */
 export const headSample: { readonly maxRows: number; readonly maxBytes: number } = { maxRows: 1_000, maxBytes: 1024 * 1024 };

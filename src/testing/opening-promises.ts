@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isSluiceError } from '../errors.ts';
 import { load } from '../load/load.ts';
-import { plan } from '../load/plan.ts';
+import { plan } from '../load/plan/plan.ts';
 import { connect } from '../target/registry.ts';
 import type { ConformanceOptions } from './contract.ts';
 import { loadOf, withDatabase } from './database.ts';

@@ -1,7 +1,7 @@
 /** What a comparison with the source is asked for, finds and reports. Plain data: most of it goes between threads. */
 import type { LedgerShard } from '../ledger/reading.ts';
-import type { SentError } from '../load/lane-news.ts';
-import type { RunPlan } from '../load/run-plan.ts';
+import type { SentError } from '../load/lane/news.ts';
+import type { RunPlan } from '../load/plan/run-plan.ts';
 import type { SourceDescriptor } from '../source/source.ts';
 
 /** A row of the source that the table does not hold as it is. */

@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../errors.ts';
-import { unpackError } from '../load/lane-news.ts';
-import { minThreadBytes } from '../load/lane-threads.ts';
+import { unpackError } from '../load/lane/news.ts';
+import { minThreadBytes } from '../load/lane/threads.ts';
 import type { Source } from '../source/source.ts';
 import { findDriver } from '../target/registry.ts';
 import type { DeepAnswer, DeepCommand, DeepFindings, DeepShard, DeepTask, DeepThreadStart } from './deep-contract.ts';

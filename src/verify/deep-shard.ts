@@ -2,7 +2,7 @@
 import type { Batch } from '../rows/batch.ts';
 import { keepRows } from '../rows/batch-keys.ts';
 import { createBatchBuilder, type BatchBuilder } from '../rows/builder.ts';
-import { listEmbeds } from '../load/run-plan.ts';
+import { listEmbeds } from '../load/plan/run-plan.ts';
 import type { Column, Scalar } from '../rows/schema.ts';
 import { SluiceError } from '../errors.ts';
 import { isTextFormat } from '../source/formats.ts';

@@ -1,7 +1,7 @@
 /** The worker thread of a reader: opens the source and the target once, then compares the shards that it is given. It writes nothing. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../errors.ts';
-import { packError } from '../load/lane-news.ts';
+import { packError } from '../load/lane/news.ts';
 import { reopenSource } from '../source/open.ts';
 import type { DeepAnswer, DeepCommand, DeepThreadStart } from './deep-contract.ts';
 import { openDeepReader } from './deep-shard.ts';

@@ -3,7 +3,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { formatCount } from '../count-text.ts';
 import { isSluiceError, SluiceError, type ErrorCode } from '../errors.ts';
 import { readShards, type LedgerLoad, type LedgerShard } from '../ledger/reading.ts';
-import { parseRunPlan, type RunPlan } from '../load/run-plan.ts';
+import { parseRunPlan, type RunPlan } from '../load/plan/run-plan.ts';
 import { openSource, reopenSource } from '../source/open.ts';
 import type { Source, SourceInput } from '../source/source.ts';
 import type { Connection } from '../target/driver.ts';

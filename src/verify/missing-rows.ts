@@ -5,7 +5,7 @@ import { isSluiceError } from '../errors.ts';
 import type { LedgerLoad } from '../ledger/reading.ts';
 import { readShards } from '../ledger/reading.ts';
 import { isRejected } from '../ledger/rejects.ts';
-import { parseRunPlan, type RunPlan } from '../load/run-plan.ts';
+import { parseRunPlan, type RunPlan } from '../load/plan/run-plan.ts';
 import { reopenSource } from '../source/open.ts';
 import type { Records, Source } from '../source/source.ts';
 import type { Connection } from '../target/driver.ts';

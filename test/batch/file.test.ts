@@ -7,7 +7,7 @@ import { batchFile } from '../../src/batch/batch-file.ts';
 import type { BatchFileOptions, BatchReport, FileAnswer } from '../../src/batch/options.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import { resume, retry } from '../../src/load/resume.ts';
-import { rejects, status } from '../../src/load/status.ts';
+import { rejects, status } from '../../src/load/control/status.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
 import { readSql, runSql } from '../fixtures/load-target.ts';

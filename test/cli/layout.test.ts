@@ -7,7 +7,7 @@ import { layoutFailure, toSluiceError } from '../../src/cli/failure.ts';
 import { toJsonLine } from '../../src/cli/json-line.ts';
 import { layoutSummary } from '../../src/cli/load-summary.ts';
 import { layoutPlan } from '../../src/cli/plan-layout.ts';
-import { hidePassword, writeResumeCommand } from '../../src/load/command-text.ts';
+import { hidePassword, writeResumeCommand } from '../../src/load/control/command-text.ts';
 import { layoutHits } from '../../src/cli/search.ts';
 import { layoutLoads } from '../../src/cli/status.ts';
 import { hasColors } from '../../src/cli/terminal.ts';

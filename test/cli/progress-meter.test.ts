@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { findBottleneck } from '../../src/load/bottleneck.ts';
+import { findBottleneck } from '../../src/load/report/bottleneck.ts';
 import type { StageName } from '../../src/load/options.ts';
-import { createProgressMeter, groupRejects } from '../../src/load/progress-meter.ts';
-import type { MeterEvent, MeterStart, ProgressMeter } from '../../src/load/progress-meter.ts';
+import { createProgressMeter, groupRejects } from '../../src/load/report/progress-meter.ts';
+import type { MeterEvent, MeterStart, ProgressMeter } from '../../src/load/report/progress-meter.ts';
 import { rejectCodes } from '../../src/rows/batch.ts';
 import type { RejectCode } from '../../src/rows/batch.ts';
 

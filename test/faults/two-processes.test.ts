@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { load } from '../../src/load/load.ts';
 import { resume } from '../../src/load/resume.ts';
-import { status } from '../../src/load/status.ts';
+import { status } from '../../src/load/control/status.ts';
 import type { LoadOptions } from '../../src/load/options.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
 import { runTask, type Ended } from '../fixtures/load-process.ts';

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { load } from '../../src/load/load.ts';
-import { plan } from '../../src/load/plan.ts';
+import { plan } from '../../src/load/plan/plan.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
 
 test('an option for another format than that of the source is a warning of the plan and of the report', async (context) => {

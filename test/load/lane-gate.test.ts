@@ -1,8 +1,8 @@
 /** The gate of a lane: its runs share one connection, and never use it at the same time. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createGate } from '../../src/load/lane-gate.ts';
-import { openTurns } from '../../src/load/turn.ts';
+import { createGate } from '../../src/load/lane/gate.ts';
+import { openTurns } from '../../src/load/lane/turn.ts';
 
 describe('the gate of a lane', () => {
   const turns = openTurns({ policy: 'free' });

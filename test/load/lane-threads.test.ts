@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { load } from '../../src/index.ts';
-import { endThread, stockThreads } from '../../src/load/lane-threads.ts';
+import { endThread, stockThreads } from '../../src/load/lane/threads.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'sluice-threads-'));
 after(() => rmSync(folder, { recursive: true, force: true }));

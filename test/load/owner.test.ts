@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endOwner, isOwnerAlive, nameOwner } from '../../src/load/owner.ts';
+import { endOwner, isOwnerAlive, nameOwner } from '../../src/load/session/owner.ts';
 
 const now = (): string => new Date().toISOString();
 

@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { isSluiceError } from '../../src/errors.ts';
 import { load } from '../../src/load/load.ts';
 import { resume, retry } from '../../src/load/resume.ts';
-import { rejects } from '../../src/load/status.ts';
+import { rejects } from '../../src/load/control/status.ts';
 import type { LoadOptions, RejectRecord } from '../../src/load/options.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
 import { assertSettled, readSql, runSql } from '../fixtures/load-target.ts';

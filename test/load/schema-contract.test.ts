@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { load } from '../../src/load/load.ts';
 import type { LoadOptions } from '../../src/load/options.ts';
-import { plan } from '../../src/load/plan.ts';
+import { plan } from '../../src/load/plan/plan.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
 import { assertSettled, readSql, runSql } from '../fixtures/load-target.ts';
 

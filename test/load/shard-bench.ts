@@ -4,7 +4,7 @@ import { createAudit, embedText, vectorLength, type Audit } from '../simulate/au
 import { createScenario, type InputRow, type Scenario } from '../simulate/scenario.ts';
 import { createTarget, honestTarget, type SimulatedTarget } from '../simulate/target.ts';
 import type { EmbedStage } from '../../src/embed/embedder.ts';
-import { runShard, type Lane, type LaneEvent, type ShardEnd, type TurnEnd } from '../../src/load/shard.ts';
+import { runShard, type Lane, type LaneEvent, type ShardEnd, type TurnEnd } from '../../src/load/shard/shard.ts';
 import { createBatchBuilder } from '../../src/rows/builder.ts';
 import type { Records } from '../../src/source/source.ts';
 import type { Claim, Mark } from '../../src/target/driver.ts';

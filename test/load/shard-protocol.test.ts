@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { isSluiceError } from '../../src/errors.ts';
-import { step, transitions, type Event, type State, type Transition } from '../../src/load/protocol.ts';
+import { step, transitions, type Event, type State, type Transition } from '../../src/load/shard/protocol.ts';
 
 const root = new URL('../../', import.meta.url);
 const specification = readFileSync(new URL('docs/spec/shard-protocol.md', root), 'utf8');

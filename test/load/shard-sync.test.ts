@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { isSluiceError, SluiceError } from '../../src/errors.ts';
 import type { CompareRequest, RowComparison } from '../../src/target/driver.ts';
 import { LinkLostError } from '../../src/target/link.ts';
-import type { Lane } from '../../src/load/shard.ts';
+import type { Lane } from '../../src/load/shard/shard.ts';
 import { makeRows, openBench, plainStage, type Bench } from './shard-bench.ts';
 
 const stored = [1, 2, 3].map((id) => ({ id, text: `text ${id}` }));

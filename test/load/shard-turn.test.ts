@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { isSluiceError } from '../../src/errors.ts';
-import { openTurns } from '../../src/load/turn.ts';
+import { openTurns } from '../../src/load/lane/turn.ts';
 
-const turnUrl = new URL('../../src/load/turn.ts', import.meta.url).href;
+const turnUrl = new URL('../../src/load/lane/turn.ts', import.meta.url).href;
 
 /** A thread that takes its turn for each of its places, a few batches each, and writes down when it had it. */
 const laneText = `

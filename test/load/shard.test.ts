@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSluiceError, SluiceError } from '../../src/errors.ts';
-import type { Lane } from '../../src/load/shard.ts';
+import type { Lane } from '../../src/load/shard/shard.ts';
 import { makeRecords } from '../simulate/input.ts';
 import { makeRows, openBench, plainStage, readRows, withCommit, type Bench } from './shard-bench.ts';
 

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { deleteRows } from '../../src/collection/delete.ts';
 import { load } from '../../src/load/load.ts';
-import { chooseRejected } from '../../src/load/status.ts';
-import { report } from '../../src/load/stored-report.ts';
+import { chooseRejected } from '../../src/load/control/status.ts';
+import { report } from '../../src/load/report/stored-report.ts';
 import { connect } from '../../src/target/registry.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { load } from '../../src/load/load.ts';
-import { plan } from '../../src/load/plan.ts';
+import { plan } from '../../src/load/plan/plan.ts';
 import { resume, retry } from '../../src/load/resume.ts';
 import { isSluiceError } from '../../src/errors.ts';
 import type { LoadOptions, LoadReport } from '../../src/load/options.ts';

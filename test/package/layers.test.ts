@@ -28,7 +28,7 @@ const contracts: ReadonlyMap<string, number> = new Map([
   [path.join('target', 'search-contract.ts'), 0],
   [path.join('target', 'strategy.ts'), 0],
   [path.join('load', 'options.ts'), 1],
-  [path.join('load', 'report-contract.ts'), 1],
+  [path.join('load', 'report', 'report-contract.ts'), 1],
 ]);
 
 /** Import and export statements, `import()` of a literal, and addresses of worker files. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { load } from '../../src/load/load.ts';
-import { plan } from '../../src/load/plan.ts';
+import { plan } from '../../src/load/plan/plan.ts';
 import type { LoadOptions, LoadReport } from '../../src/load/options.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { commitBatch, openWriter } from '../../src/target/postgres/commit/commit.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { load } from '../../src/load/load.ts';
 import type { LoadOptions } from '../../src/load/options.ts';
-import { plan } from '../../src/load/plan.ts';
+import { plan } from '../../src/load/plan/plan.ts';
 import { createDatabase, readSql, skipReason, withClient, type TestDatabase } from './server.ts';
 
 describe('the schema contract on PostgreSQL', { skip: skipReason }, () => {

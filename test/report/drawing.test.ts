@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { CommittedNews } from '../../src/load/lane-news.ts';
-import { createHistogram, countLatency, readHistogram } from '../../src/load/latency-histogram.ts';
-import { addToTimeline, createTimeline, readTimeline } from '../../src/load/timeline.ts';
+import type { CommittedNews } from '../../src/load/lane/news.ts';
+import { createHistogram, countLatency, readHistogram } from '../../src/load/report/latency-histogram.ts';
+import { addToTimeline, createTimeline, readTimeline } from '../../src/load/report/timeline.ts';
 import { formatTick, listTicks, listTimeTicks } from '../../src/report/axis.ts';
 import { palettes } from '../../src/report/page-style.ts';
 import { endStretch, showTimeline, toRates, toShares } from '../../src/report/shown-timeline.ts';

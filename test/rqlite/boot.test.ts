@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isSluiceError } from '../../src/errors.ts';
 import { load } from '../../src/load/load.ts';
-import { plan } from '../../src/load/plan.ts';
+import { plan } from '../../src/load/plan/plan.ts';
 import { connect } from '../../src/target/registry.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { pass, startRelay, type Fault, type Seen } from './relay.ts';

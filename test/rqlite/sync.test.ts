@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { load } from '../../src/load/load.ts';
-import { parseRunPlan } from '../../src/load/run-plan.ts';
+import { parseRunPlan } from '../../src/load/plan/run-plan.ts';
 import { readLoads } from '../../src/ledger/reading.ts';
 import { connect } from '../../src/target/registry.ts';
 import { startServer } from './server.ts';

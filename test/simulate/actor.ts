@@ -1,6 +1,6 @@
 /** One lane of a simulated process: everything that it awaits is an event of the scheduler, and at every wait it may die. */
 import { SluiceError } from '../../src/errors.ts';
-import type { TurnWait } from '../../src/load/turn.ts';
+import type { TurnWait } from '../../src/load/lane/turn.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 

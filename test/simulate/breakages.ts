@@ -1,5 +1,5 @@
 /** Parts that don't keep their promise, each with the invariants that must then be seen to break. A simulator that misses one of these proves nothing. */
-import type { Lane, Turn } from '../../src/load/shard.ts';
+import type { Lane, Turn } from '../../src/load/shard/shard.ts';
 import type { Records } from '../../src/source/source.ts';
 import { start } from './target.ts';
 import type { Breakage } from './world.ts';

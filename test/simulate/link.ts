@@ -1,6 +1,6 @@
 /** The simulated way between a lane and the target: requests get lost, arrive late or twice, and answers never come. */
 import { SluiceError } from '../../src/errors.ts';
-import type { Lane } from '../../src/load/shard.ts';
+import type { Lane } from '../../src/load/shard/shard.ts';
 import type { CompareRequest, Mark, Outcome, RowComparison } from '../../src/target/driver.ts';
 import { LinkLostError } from '../../src/target/link.ts';
 import type { Actor } from './actor.ts';

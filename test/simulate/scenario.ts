@@ -1,5 +1,5 @@
 /** What a seed stands for: the rows, the way they are loaded, and the faults. Plain data. */
-import type { TurnPolicy } from '../../src/load/turn.ts';
+import type { TurnPolicy } from '../../src/load/lane/turn.ts';
 import type { RejectCode } from '../../src/rows/batch.ts';
 import { createRandom, type Random } from './random.ts';
 

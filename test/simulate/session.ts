@@ -1,7 +1,7 @@
 /** A simulated process that works on the load: lanes with turns, a supervisor that puts a new lane in the place of a dead one, cancel, limits and its own death. */
 import { isSluiceError, SluiceError } from '../../src/errors.ts';
-import { runShard, type Lane, type LaneEvent, type ShardEnd } from '../../src/load/shard.ts';
-import { openTurns, type Turns } from '../../src/load/turn.ts';
+import { runShard, type Lane, type LaneEvent, type ShardEnd } from '../../src/load/shard/shard.ts';
+import { openTurns, type Turns } from '../../src/load/lane/turn.ts';
 import { createBatchBuilder, type BatchBuilder } from '../../src/rows/builder.ts';
 import type { Claim } from '../../src/target/driver.ts';
 import { createActor, type Actor } from './actor.ts';

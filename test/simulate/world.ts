@@ -1,5 +1,5 @@
 /** What the parts of one simulated schedule share: the scenario, time, chance, the audit and the target. */
-import type { Lane } from '../../src/load/shard.ts';
+import type { Lane } from '../../src/load/shard/shard.ts';
 import type { Claim } from '../../src/target/driver.ts';
 import { createAudit, type Audit } from './audit.ts';
 import { createRandom, type Random } from './random.ts';

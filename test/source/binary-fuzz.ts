@@ -1,7 +1,7 @@
 /** Mutates files and reads them: what comes out is rows, or an error of sluice that says what to do; never anything else, and never more memory than the file could fill. */
 import assert from 'node:assert/strict';
 import { isSluiceError } from '../../src/errors.ts';
-import type { ByteFile } from '../../src/source/byte-file.ts';
+import type { ByteFile } from '../../src/source/files/byte-file.ts';
 import type { FileFormat } from '../../src/source/file-format.ts';
 import type { Column } from '../../src/rows/schema.ts';
 

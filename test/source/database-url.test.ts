@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSluiceError } from '../../src/errors.ts';
-import { addSelection, isDatabaseUrl, parseDatabaseUrl } from '../../src/source/database-url.ts';
+import { addSelection, isDatabaseUrl, parseDatabaseUrl } from '../../src/source/database/database-url.ts';
 
 test('a table or a query is taken off the URL, other parameters stay', () => {
   const cases: readonly (readonly [string, string, object])[] = [

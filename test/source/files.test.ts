@@ -5,7 +5,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { toSourceError } from '../../src/source/file-handles.ts';
+import { toSourceError } from '../../src/source/files/file-handles.ts';
 import { openSource } from '../../src/source/open.ts';
 import { makeFolder } from './folder.ts';
 import { listShards, readAll, readShard, valuesOf } from './reading.ts';

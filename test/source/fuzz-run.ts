@@ -1,8 +1,8 @@
 /** `node fuzz-run.ts csv|jsonl SEED INPUTS`: random bytes through a parser of text, read whole, in odd chunks and in shards, and compared with a plain model. */
 import assert from 'node:assert/strict';
-import { createCsvFormat } from '../../src/source/csv.ts';
-import { createJsonlFormat } from '../../src/source/jsonl.ts';
-import type { TextFormat } from '../../src/source/text-format.ts';
+import { createCsvFormat } from '../../src/source/text/csv.ts';
+import { createJsonlFormat } from '../../src/source/text/jsonl.ts';
+import type { TextFormat } from '../../src/source/text/text-format.ts';
 import { readModel } from './csv-model.ts';
 import { readMemory, type Read } from './reading.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { describeJsonFault } from '../../src/source/json-fault.ts';
+import { describeJsonFault } from '../../src/source/text/json-fault.ts';
 import { openSource } from '../../src/source/open.ts';
 import type { SourceOptions } from '../../src/source/source.ts';
 import { codesOf, listShards, readAll, startOf, valuesOf } from './reading.ts';

@@ -1,6 +1,6 @@
 /** The rows of the files in test/fixtures/parquet by their formulas, and readers of such files for the tests. */
 import { readFileSync } from 'node:fs';
-import type { ByteFile } from '../../src/source/byte-file.ts';
+import type { ByteFile } from '../../src/source/files/byte-file.ts';
 import type { OpenedFile } from '../../src/source/file-format.ts';
 import { format } from '../../src/source/parquet/index.ts';
 import type { ColumnRecords, ReadOptions } from '../../src/source/source.ts';

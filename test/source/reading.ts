@@ -1,11 +1,11 @@
 /** Reads sources to the end and lays what came out side by side: one line of text for each row and reject, in the order of the input. */
-import { ByteWindow, type ByteInput } from '../../src/source/byte-window.ts';
+import { ByteWindow, type ByteInput } from '../../src/source/text/byte-window.ts';
 import { openSource } from '../../src/source/open.ts';
 import { toValueRecords } from '../../src/rows/column-records.ts';
 import type { Position } from '../../src/rows/batch.ts';
 import type { Records, Shard, Source, SourceInput, SourceOptions, TextRecords } from '../../src/source/source.ts';
-import { findCuts } from '../../src/source/split.ts';
-import { readStretches, type TextFormat } from '../../src/source/text-format.ts';
+import { findCuts } from '../../src/source/text/split.ts';
+import { readStretches, type TextFormat } from '../../src/source/text/text-format.ts';
 
 /** What became of one row. */
 export interface Read {

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { isSluiceError } from '../../src/errors.ts';
 import { load } from '../../src/load/load.ts';
 import type { LoadOptions, LoadReport } from '../../src/load/options.ts';
-import { plan } from '../../src/load/plan.ts';
+import { plan } from '../../src/load/plan/plan.ts';
 import { resume } from '../../src/load/resume.ts';
 import type { Column } from '../../src/rows/schema.ts';
 import { packBatch, unpackBatch } from '../../src/target/sqlite/waiting-batch.ts';

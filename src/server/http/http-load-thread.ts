@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../../errors.ts';
 import { ledgerDdl, ledgerViews } from '../../ledger/schema.ts';
-import { packError } from '../../load/lane-news.ts';
+import { packError } from '../../load/lane/news.ts';
 import { load } from '../../load/load.ts';
 import { connect } from '../../target/registry.ts';
 import type { LoadCommand, LoadNews, LoadOrder } from './load-news.ts';

@@ -1,7 +1,7 @@
 /** Runs loads whose rows come over HTTP, each in a thread of its own, and lets others watch them. The ledger in the database is the only truth of what they did. */
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../errors.ts';
-import { unpackError } from '../../load/lane-news.ts';
+import { unpackError } from '../../load/lane/news.ts';
 import type { LoadReport, Progress } from '../../load/options.ts';
 import type { LoadCommand, LoadNews, LoadOrder } from './load-news.ts';
 

@@ -1,5 +1,5 @@
 /** What the server and the thread of a load tell each other. Plain data that crosses threads. */
-import type { SentError } from '../../load/lane-news.ts';
+import type { SentError } from '../../load/lane/news.ts';
 import type { LoadOptions, LoadReport, Progress } from '../../load/options.ts';
 
 /** What a thread is started with; the rows follow as pieces. */

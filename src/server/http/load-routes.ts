@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import type { LoadReport, LoadStatus } from '../../load/options.ts';
-import { status } from '../../load/status.ts';
+import { status } from '../../load/control/status.ts';
 import type { Reply } from '../engine/contract.ts';
 import { BodyError } from './body.ts';
 import { refuseBody, refuseReadOnly } from './data-routes.ts';

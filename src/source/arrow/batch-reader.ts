@@ -1,7 +1,7 @@
 /** One record batch that is being read: its columns by name, row range by row range, and the dictionaries that they point into. */
 import { SluiceError } from '../../errors.ts';
 import type { ColumnValues } from '../../rows/batch.ts';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import { BatchBody } from './body.ts';
 import { openCells } from './cell.ts';
 import { readChunk, type Chunk } from './chunk.ts';

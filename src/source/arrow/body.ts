@@ -2,7 +2,7 @@
 import { zstdDecompressSync } from 'node:zlib';
 import { SluiceError } from '../../errors.ts';
 import { formatCount } from '../../count-text.ts';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import { decompressLz4 } from './lz4-frame.ts';
 import type { RecordBatch } from './message.ts';
 

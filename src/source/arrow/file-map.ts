@@ -1,6 +1,6 @@
 /** Where the messages of an Arrow file or stream stand: found once, from the footer or from message to message, so that each batch can be read alone. */
 import { setImmediate } from 'node:timers/promises';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import { openRoot, readCount, readList, readTable } from './flatbuffer.ts';
 import { ArrowFault } from './fault.ts';
 import { assignColumns, readMessage, type Message } from './message.ts';

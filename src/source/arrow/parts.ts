@@ -1,6 +1,6 @@
 /** Cuts an Arrow file into parts: anywhere between two rows of a batch whose buffers are plain, else between batches. */
 import { hash } from 'node:crypto';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import type { FilePart } from '../file-format.ts';
 import type { Shard } from '../source.ts';
 import type { FileMap, PlacedBatch } from './file-map.ts';

@@ -1,13 +1,13 @@
 /** A file behind an HTTP server as one file of a set. */
 import { hash } from 'node:crypto';
 import { SluiceError } from '../../errors.ts';
-import type { Member, MemberFile } from '../member-file.ts';
+import type { Member, MemberFile } from '../files/member-file.ts';
 import { chooseFormat } from '../formats.ts';
-import { findKind, type FileKind } from '../kind.ts';
-import { openByteFile } from '../members.ts';
+import { findKind, type FileKind } from '../files/kind.ts';
+import { openByteFile } from '../files/members.ts';
 import type { SourceOptions } from '../source.ts';
-import { openTextFile } from '../text-file.ts';
-import { createChunkInput, createCompressedOrigin, type TextOrigin } from '../text-origin.ts';
+import { openTextFile } from '../files/text-file.ts';
+import { createChunkInput, createCompressedOrigin, type TextOrigin } from '../files/text-origin.ts';
 import { nameFile, type HttpAddress } from './address.ts';
 import { openRemoteFile, toByteFile, type RemoteFile } from './remote-file.ts';
 

@@ -1,6 +1,6 @@
 /** A file behind an HTTP server: probed once, pinned to what it was then, read by ranges or, from a server without them, from its start. */
 import { SluiceError } from '../../errors.ts';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import type { HttpAddress } from './address.ts';
 import { BrokenLinkError, getHttp, type HttpAnswer } from './exchange.ts';
 import { readRefusal, toSetback, waitForRetry, type Tries } from './retry.ts';

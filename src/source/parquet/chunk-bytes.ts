@@ -1,5 +1,5 @@
 /** The bytes of one column chunk, read forward in windows that never reach beyond the chunk; a byte is read once as long as reading goes forward. */
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import { PageFault } from './fault.ts';
 
 export interface ChunkRange {

@@ -1,5 +1,5 @@
 /** Opens the columns of a row group at a row. What was learnt of where pages start, and the dictionaries, stay for the next part of the same group. */
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import { ChunkBytes } from './chunk-bytes.ts';
 import { openCodec } from './codecs.ts';
 import type { ColumnCursor } from './cursor.ts';

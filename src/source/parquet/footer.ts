@@ -1,7 +1,7 @@
 /** A file's own description: read within its bounds, understood by hyparquet, and then held against the file's size. What it claims beyond that is refused. */
 import { hash } from 'node:crypto';
 import { parquetMetadata, type ColumnChunk, type FileMetaData, type RowGroup } from 'hyparquet';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import type { ChunkRange } from './chunk-bytes.ts';
 import { invalidFile, PageFault, placeFault, type FilePlace } from './fault.ts';
 import { buildSchema, type SchemaNode } from './schema.ts';

@@ -1,6 +1,6 @@
 /** Parquet: columns of row groups, read page by page into columns of sluice, with memory bounded by pages and never by row groups. */
 import { headSample } from '../sample.ts';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import type { FileFormat, OpenedFile } from '../file-format.ts';
 import type { ColumnRecords, Sample } from '../source.ts';
 import { GroupColumns } from './chunks.ts';

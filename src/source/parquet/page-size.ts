@@ -1,5 +1,5 @@
 /** How large the pages of a group are, by the first one of its largest column: what a part of fewer rows would unpack for nothing. */
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import { PageFault } from './fault.ts';
 import type { Chunk, Group } from './footer.ts';
 import { readPageHeader, type PageHeader } from './page-header.ts';

@@ -1,6 +1,6 @@
 /** Parts of a file: ranges of rows of about equal size. Small row groups are joined, large ones cut, and the bytes of the file are shared out by their rows. */
 import { hash } from 'node:crypto';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import type { FilePart } from '../file-format.ts';
 import type { Footer, Group } from './footer.ts';
 import { countUsefulParts } from './page-size.ts';

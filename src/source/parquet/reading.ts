@@ -2,9 +2,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ColumnValues, Position } from '../../rows/batch.ts';
 import type { ColumnType } from '../../rows/schema.ts';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import { createCancelCheck } from '../cancellation.ts';
-import { makeRecords, maxStretchRows, type BlockLayout } from '../column-stretch.ts';
+import { makeRecords, maxStretchRows, type BlockLayout } from '../database/column-stretch.ts';
 import type { ColumnRecords, ReadOptions } from '../source.ts';
 import type { GroupColumns, WantedField } from './chunks.ts';
 import type { ColumnCursor } from './cursor.ts';

@@ -1,7 +1,7 @@
 /** `.fvecs`, `.bvecs`, `.ivecs` of the nearest-neighbour benchmarks: before each vector stands its length, which is the same for all. */
 import { SluiceError } from '../../errors.ts';
 import { maxDimensions } from '../../rows/column-type.ts';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import type { FileFormat, OpenedFile } from '../file-format.ts';
 import { decodeElements, type Element } from './element.ts';
 import { openVectorFile } from './vector-file.ts';

@@ -1,7 +1,7 @@
 /** NumPy's `.npy`: an array of numbers, row by row a vector. The header is Python text, read by hand; what it says is checked against the file's size. */
 import { SluiceError } from '../../errors.ts';
 import { maxDimensions } from '../../rows/column-type.ts';
-import type { ByteFile } from '../byte-file.ts';
+import type { ByteFile } from '../files/byte-file.ts';
 import type { FileFormat, OpenedFile } from '../file-format.ts';
 import { decodeElements, isReadable, type Element } from './element.ts';
 import { openVectorFile, type VectorLayout } from './vector-file.ts';

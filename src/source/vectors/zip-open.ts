@@ -2,10 +2,10 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../errors.ts';
-import type { Member } from '../member-file.ts';
+import type { Member } from '../files/member-file.ts';
 import { isHttpUrl, parseHttpUrl } from '../http/address.ts';
 import { createHttpMember } from '../http/member.ts';
-import { createLocalMember } from '../members.ts';
+import { createLocalMember } from '../files/members.ts';
 import type { Source, SourceOptions } from '../source.ts';
 import { zipSources } from './zip.ts';
 

@@ -2,9 +2,9 @@
 import type { Position, Reject, VectorValues } from '../../rows/batch.ts';
 import { SluiceError } from '../../errors.ts';
 import { formatCount } from '../../count-text.ts';
-import { isDatabaseUrl } from '../database-url.ts';
+import { isDatabaseUrl } from '../database/database-url.ts';
 import type { VectorRows } from '../file-format.ts';
-import type { Member, MemberFile } from '../member-file.ts';
+import type { Member, MemberFile } from '../files/member-file.ts';
 import type { ReadOptions, Records, Sample, Shard, Source } from '../source.ts';
 import { countRecords, cutRecords } from '../stretch-cut.ts';
 import { createRowWriter, type WriteRow } from './row-with-vector.ts';
