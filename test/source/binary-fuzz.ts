@@ -17,6 +17,10 @@ export function memoryFile(bytes: Buffer, name: string): ByteFile {
       );
       return Buffer.from(bytes.subarray(start, end));
     },
+    readInto(target, start) {
+      assert.ok(start >= 0 && start + target.length <= bytes.length, `${String(target.length)} bytes at ${String(start)} were asked for`);
+      return bytes.copy(target, 0, start);
+    },
     close: () => undefined,
   };
 }

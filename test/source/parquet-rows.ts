@@ -21,6 +21,12 @@ export function holdFile(bytes: Uint8Array, reads: (readonly [number, number])[]
       reads.push([start, end]);
       return Uint8Array.prototype.slice.call(bytes, start, end);
     },
+    readInto: (target, start) => {
+      const end = Math.min(bytes.length, start + target.length);
+      reads.push([start, end]);
+      target.set(bytes.subarray(start, end));
+      return end - start;
+    },
     close: () => undefined,
   };
 }

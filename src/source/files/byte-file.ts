@@ -13,6 +13,8 @@ export interface ByteFile {
    * @throws SLUICE_SOURCE_READ, SLUICE_SOURCE_CHANGED
    */
   read(start: number, end: number): Uint8Array | Promise<Uint8Array>;
+  /** The same into memory of the caller's, from `start` on; answers how many bytes there were. Undefined where bytes come in memory of their own anyway. */
+  readonly readInto?: (target: Uint8Array, start: number) => number;
   close(): void | Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export function openLocalFile(path: string): ByteFile {
       const bytes = Buffer.allocUnsafeSlow(end - start);
       return bytes.subarray(0, handles.read(0, bytes, start));
     },
+    readInto: (target, start) => handles.read(0, target, start),
     close: () => handles.close(),
   };
 }

@@ -1,6 +1,7 @@
 /** The bytes of one column chunk, read forward in windows that never reach beyond the chunk; a byte is read once as long as reading goes forward. */
 import type { ByteFile } from '../files/byte-file.ts';
 import { PageFault } from './fault.ts';
+import type { Room } from './room.ts';
 
 export interface ChunkRange {
   /** First byte of the first page, and the byte after the last. */
@@ -17,15 +18,17 @@ export class ChunkBytes {
   private readonly file: ByteFile;
   /** Read at once at least, where the chunk has as much. */
   private readonly leastBytes: number;
+  private readonly room: Room;
   private window: Uint8Array = new Uint8Array(0);
   private windowStart = 0;
   /** The longest stretch that was asked for: the next one is probably as long. */
   private longest = 0;
 
-  constructor(file: ByteFile, range: ChunkRange, leastBytes: number) {
+  constructor(file: ByteFile, range: ChunkRange, { leastBytes, room }: { readonly leastBytes: number; readonly room: Room }) {
     this.file = file;
     this.range = range;
     this.leastBytes = leastBytes;
+    this.room = room;
     this.windowStart = range.start;
   }
 
@@ -34,7 +37,7 @@ export class ChunkBytes {
     return this.range.end - offset;
   }
 
-  /** The bytes from an offset on; `isPassing`: what follows is probably not wanted. @throws PageFault when the chunk has fewer */
+  /** The bytes from an offset on, until more are asked for; `isPassing`: what follows is probably not wanted. @throws PageFault when the chunk has fewer */
   async at(offset: number, length: number, isPassing = false): Promise<Uint8Array> {
     if (length > this.range.end - offset) throw new PageFault('a page is longer than its column chunk');
     const from = offset - this.windowStart;
@@ -52,9 +55,29 @@ export class ChunkBytes {
   private async move(offset: number, wanted: number, kept: Uint8Array | undefined): Promise<void> {
     const end = Math.min(this.range.end, offset + wanted);
     const keptBytes = kept?.length ?? 0;
-    const read = await this.file.read(offset + keptBytes, end);
-    if (read.length !== end - offset - keptBytes) throw new PageFault('the file became shorter while it was read');
-    this.window = kept === undefined || keptBytes === 0 ? read : Buffer.concat([kept, read]);
+    if (this.file.readInto === undefined) {
+      const read = await this.file.read(offset + keptBytes, end);
+      this.window = kept === undefined || keptBytes === 0 ? read : Buffer.concat([kept, read]);
+    } else {
+      this.window = this.makeRoom(end - offset, kept);
+      const count = this.file.readInto(this.window.subarray(keptBytes), offset + keptBytes);
+      this.window = this.window.subarray(0, keptBytes + count);
+    }
+    if (this.window.length !== end - offset) throw new PageFault('the file became shorter while it was read');
     this.windowStart = offset;
+  }
+
+  /** Room for a window that begins with what is kept. */
+  private makeRoom(length: number, kept: Uint8Array | undefined): Uint8Array {
+    const { room } = this;
+    if (room.bytes.length < length) {
+      const bytes = Buffer.allocUnsafeSlow(length);
+      if (kept !== undefined) bytes.set(kept);
+      room.bytes = bytes;
+    } else if (kept !== undefined) {
+      // The window stands in this very room: bytes are moved to its start, also over themselves.
+      room.bytes.set(kept);
+    }
+    return room.bytes.subarray(0, length);
   }
 }

@@ -11,6 +11,7 @@ import { LeafFeed } from './leaf-feed.ts';
 import { NestedCursor } from './nested-cursor.ts';
 import { PageReader, type PageTable } from './pages.ts';
 import { ScalarCursor } from './scalar-cursor.ts';
+import { RoomPool, type Rooms } from './room.ts';
 import type { SchemaNode } from './schema.ts';
 import { VectorCursor } from './vector-cursor.ts';
 
@@ -25,8 +26,18 @@ export interface WantedField {
   readonly plan: FieldPlan;
 }
 
+/** Where a field is opened, and with what. */
+interface FieldPlace {
+  /** Of the group. */
+  readonly row: number;
+  /** Fields that are read side by side. */
+  readonly columns: number;
+  readonly rooms: Rooms;
+}
+
 export class GroupColumns {
   private readonly file: ByteFile;
+  private readonly rooms = new RoomPool();
   /** By group, the latest last; in each by leaf and way of reading. */
   private readonly tables = new Map<number, Map<string, PageTable>>();
 
@@ -34,12 +45,17 @@ export class GroupColumns {
     this.file = file;
   }
 
+  /** What a reader opens its fields with; given back when it reads no more. */
+  borrowRooms(): Rooms {
+    return this.rooms.borrow();
+  }
+
   /** One field of a group, at a row of the group. @throws SLUICE_SOURCE_INVALID */
-  async openField(group: Group, wanted: WantedField, at: { readonly row: number; readonly columns: number }): Promise<ColumnCursor> {
+  async openField(group: Group, wanted: WantedField, at: FieldPlace): Promise<ColumnCursor> {
     const { field, plan } = wanted;
     try {
       const open = async (leaf: SchemaNode): Promise<{ readonly pages: PageReader; readonly rest: number }> => {
-        const pages = await this.openPages(group, leaf, { columns: at.columns, way: plan.kind === 'scalar' ? plan.values.type : '' });
+        const pages = await this.openPages(group, leaf, { ...at, way: plan.kind === 'scalar' ? plan.values.type : '' });
         return { pages, rest: await pages.seek(at.row) };
       };
       return await openCursor(field.node, plan, open);
@@ -50,22 +66,24 @@ export class GroupColumns {
 
   /** The levels of one leaf of a group, from its first row on. */
   async openLevels(group: Group, leaf: SchemaNode): Promise<EntryLevels> {
-    return new EntryLevels(await this.openPages(group, leaf, { columns: 1, way: '' }), leaf);
+    return new EntryLevels(await this.openPages(group, leaf, { columns: 1, rooms: this.borrowRooms(), way: '' }), leaf);
   }
 
   private async openPages(
     group: Group,
     leaf: SchemaNode,
-    { columns, way }: { readonly columns: number; readonly way: string },
+    { columns, rooms, way }: Omit<FieldPlace, 'row'> & { readonly way: string },
   ): Promise<PageReader> {
     const chunk = group.chunks[leaf.leaf] as Chunk;
     const least = Math.min(windowBytes.most, Math.max(windowBytes.least, Math.floor(windowBytes.together / columns)));
     const unpack = await openCodec(chunk.codec);
+    const bytes = new ChunkBytes(this.file, chunk, { leastBytes: least, room: rooms.take() });
     return new PageReader({
       chunk,
       leaf,
       unpack,
-      bytes: new ChunkBytes(this.file, chunk, least),
+      bytes,
+      room: rooms.take(),
       table: this.findTable(group, `${String(leaf.leaf)} ${way}`),
     });
   }

@@ -1,10 +1,11 @@
 /** Unpacks pages. What a page claims to hold is compared with what its codec can make of its bytes before memory is taken. */
 import { brotliDecompressSync, constants, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { PageFault } from './fault.ts';
+import type { Unpacking } from './room.ts';
 import { unpackSnappy } from './snappy.ts';
 
-/** Unpacks one page of one codec: `size` bytes, or the first `wanted` of them or more; for these the first {@link partialInput} bytes of the input do. */
-export type Unpack = (input: Uint8Array, size: number, wanted?: number) => Uint8Array;
+/** Unpacks one page of one codec into `size` bytes. */
+export type Unpack = (input: Uint8Array, size: number, how: Unpacking) => Uint8Array;
 
 type Lz4 = (input: Uint8Array, outputLength: number) => Uint8Array;
 
@@ -15,21 +16,21 @@ type Lz4 = (input: Uint8Array, outputLength: number) => Uint8Array;
 export async function openCodec(codec: string): Promise<Unpack> {
   const unpack = await findCodec(codec);
   // Nothing is packed in as many ways as there are writers: an empty page, one byte, a frame.
-  return (input, size, wanted) => (size === 0 ? new Uint8Array(0) : unpack(input, size, wanted));
+  return (input, size, how) => (size === 0 ? new Uint8Array(0) : unpack(input, size, how));
 }
 
 async function findCodec(codec: string): Promise<Unpack> {
   switch (codec) {
     case 'UNCOMPRESSED':
-      return (input, size, wanted) => (wanted === undefined ? checkLength(input, size) : input.subarray(0, wanted));
+      return (input, size, { wanted }) => (wanted === undefined ? checkLength(input, size) : input.subarray(0, wanted));
     case 'SNAPPY':
       return unpackSnappy;
     case 'GZIP':
-      return (input, size, wanted) => unpackNative(input, { size, wanted, how: gunzipAny });
+      return (input, size, { wanted }) => unpackNative(input, { size, wanted, how: gunzipAny });
     case 'ZSTD':
-      return (input, size, wanted) => unpackNative(input, { size, wanted, how: unpackZstd });
+      return (input, size, { wanted }) => unpackNative(input, { size, wanted, how: unpackZstd });
     case 'BROTLI':
-      return (input, size, wanted) => unpackNative(input, { size, wanted, how: unpackBrotli });
+      return (input, size, { wanted }) => unpackNative(input, { size, wanted, how: unpackBrotli });
     case 'LZ4':
     case 'LZ4_RAW':
       return openLz4(codec);

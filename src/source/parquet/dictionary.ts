@@ -10,8 +10,8 @@ export interface Dictionary {
   readonly starts: Int32Array | undefined;
   readonly ends: Int32Array | undefined;
   readonly width: number;
-  /** Values that were made already, by index; undefined where none are kept. */
-  readonly scalars: (Scalar | undefined)[] | undefined;
+  /** Values that were made already, by index; made room for when the first one is asked for, for floats have none. */
+  scalars: (Scalar | undefined)[] | undefined;
   /** The same as floats, of a dictionary of floats. */
   floats: Float32Array | undefined;
 }
@@ -22,7 +22,7 @@ export function openDictionary(bytes: Uint8Array, { count, leaf }: { readonly co
   const width = fixedWidth(leaf);
   if (width !== undefined) {
     if (count * width > bytes.length) throw tooFew();
-    return { count, bytes, starts: undefined, ends: undefined, width, scalars: makeRoom(count), floats: undefined };
+    return { count, bytes, starts: undefined, ends: undefined, width, scalars: undefined, floats: undefined };
   }
   // Each has at least its length.
   if (count * 4 > bytes.length) throw tooFew();
@@ -38,17 +38,19 @@ export function openDictionary(bytes: Uint8Array, { count, leaf }: { readonly co
     offset += 4 + length;
     ends[index] = offset;
   }
-  return { count, bytes, starts, ends, width: 0, scalars: makeRoom(count), floats: undefined };
+  return { count, bytes, starts, ends, width: 0, scalars: undefined, floats: undefined };
 }
 
 /** Dictionaries larger than this are no such thing any more; their values are made again each time. */
 const maxKept = 4 * 1024 * 1024;
 
-/** An array that grew from its far end would be a hash table. */
-function makeRoom(count: number): (Scalar | undefined)[] | undefined {
-  if (count > maxKept) return undefined;
+/** Where the values of a dictionary are kept; undefined where it is too large for that. An array that grew from its far end would be a hash table. */
+export function openScalarRoom(dictionary: Dictionary): (Scalar | undefined)[] | undefined {
+  const { count } = dictionary;
+  if (count > maxKept || dictionary.scalars !== undefined) return dictionary.scalars;
   const room: (Scalar | undefined)[] = [];
   room.length = count;
+  dictionary.scalars = room;
   return room;
 }
 

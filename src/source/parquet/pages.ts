@@ -4,10 +4,11 @@ import type { ChunkBytes } from './chunk-bytes.ts';
 import { partialInput, type Unpack } from './codecs.ts';
 import type { Chunk } from './footer.ts';
 import { PageFault } from './fault.ts';
-import { createHybrid, readHybrid, type Hybrid } from './hybrid.ts';
+import { countZeros, createHybrid, type Hybrid } from './hybrid.ts';
 import { encodings, readPageHeader, type PageHeader } from './page-header.ts';
 import type { SchemaNode } from './schema.ts';
 import { ThriftEnd } from './thrift.ts';
+import type { Room } from './room.ts';
 import { openDictionary, type Dictionary } from './dictionary.ts';
 
 /** One data page, unpacked. */
@@ -34,6 +35,8 @@ export interface PageSource {
   readonly leaf: SchemaNode;
   readonly bytes: ChunkBytes;
   readonly unpack: Unpack;
+  /** Holds a page, unpacked, until the next one is asked for. */
+  readonly room: Room;
   readonly table: PageTable;
 }
 
@@ -157,7 +160,9 @@ export class PageReader {
     const { source } = this;
     if (source.table.dictionary !== undefined) return;
     const packed = await this.readBody(header);
-    source.table.dictionary = openDictionary(source.unpack(packed, header.uncompressedBytes), {
+    const unpacked = source.unpack(packed, header.uncompressedBytes, {});
+    // It outlives the window that its bytes were read into.
+    source.table.dictionary = openDictionary(unpacked.buffer === packed.buffer ? Uint8Array.from(unpacked) : unpacked, {
       leaf: source.leaf,
       count: header.valueCount,
     });
@@ -180,7 +185,7 @@ export class PageReader {
     const length = 4 + Buffer.from(levels.buffer, levels.byteOffset, levels.length).readUInt32LE(0);
     if (length > header.uncompressedBytes) throw new PageFault('the levels of a page are longer than the page');
     const known = levels.length >= length ? levels : await this.readFirst(header, length);
-    return countStarts(createHybrid(known, { start: 4, end: length }, bitWidth(leaf.repeated)), header.valueCount);
+    return countZeros(createHybrid(known, { start: 4, end: length }, bitWidth(leaf.repeated)), header.valueCount);
   }
 
   /** The first bytes of a page, or more of it. */
@@ -188,37 +193,37 @@ export class PageReader {
     const { bytes, unpack } = this.source;
     if (header.compressedBytes > partialInput) {
       const packed = await bytes.at(this.at.offset + header.headerBytes, partialInput, true);
-      const found = unpackFirst(packed, { header, unpack, wanted });
+      const found = unpackFirst(packed, { header, source: this.source, wanted });
       if (found !== undefined) return found;
     }
-    const page = unpack(await this.readBody(header), header.uncompressedBytes);
+    const page = unpack(await this.readBody(header), header.uncompressedBytes, { room: this.source.room });
     if (page.length < wanted) throw new PageFault('the levels of a page are longer than the page');
     return page;
   }
 
   private async open(header: PageHeader): Promise<Page> {
-    const { leaf, table, unpack } = this.source;
+    const { leaf, room, table, unpack } = this.source;
     const packed = await this.readBody(header);
     const { encoding, valueCount: entryCount } = header;
     const dictionary = encoding === encodings.rleDictionary || encoding === encodings.plainDictionary ? table.dictionary : undefined;
     const parts =
       header.kind === 'data2'
-        ? splitPage2(packed, header, { leaf, unpack })
-        : splitPage(unpack(packed, header.uncompressedBytes), header, leaf);
+        ? splitPage2(packed, header, this.source)
+        : splitPage(unpack(packed, header.uncompressedBytes, { room }), header, leaf);
     return { entryCount, isFirst: this.at.page === 0, encoding, dictionary, ...parts };
   }
 }
 
 interface FirstBytes {
   readonly header: PageHeader;
-  readonly unpack: Unpack;
+  readonly source: PageSource;
   readonly wanted: number;
 }
 
 /** Out of the first part of a page; undefined where its codec needs more, which then tells whether the page is broken. */
-function unpackFirst(packed: Uint8Array, { header, unpack, wanted }: FirstBytes): Uint8Array | undefined {
+function unpackFirst(packed: Uint8Array, { header, source, wanted }: FirstBytes): Uint8Array | undefined {
   try {
-    const found = unpack(packed, header.uncompressedBytes, wanted);
+    const found = source.unpack(packed, header.uncompressedBytes, { wanted, room: source.room });
     return found.length >= wanted ? found : undefined;
   } catch (error) {
     if (error instanceof PageFault) return undefined;
@@ -246,12 +251,16 @@ function splitPage(bytes: Uint8Array, header: PageHeader, leaf: SchemaNode): Pag
 }
 
 /** A page of the second kind: levels as they are, and only the values packed. */
-function splitPage2(packed: Uint8Array, header: PageHeader, { leaf, unpack }: Pick<PageSource, 'leaf' | 'unpack'>): PageParts {
+function splitPage2(
+  packed: Uint8Array,
+  header: PageHeader,
+  { leaf, room, unpack }: Pick<PageSource, 'leaf' | 'room' | 'unpack'>,
+): PageParts {
   const { definitionBytes, repetitionBytes, uncompressedBytes } = header;
   const levels = repetitionBytes + definitionBytes;
   const rest = packed.subarray(levels);
   const size = uncompressedBytes - levels;
-  const values = header.isCompressed && size > 0 ? unpack(rest, size) : rest;
+  const values = header.isCompressed && size > 0 ? unpack(rest, size, { room }) : rest;
   return {
     repetitions: leaf.repeated === 0 ? undefined : createHybrid(packed, { start: 0, end: repetitionBytes }, bitWidth(leaf.repeated)),
     definitions:
@@ -263,17 +272,6 @@ function splitPage2(packed: Uint8Array, header: PageHeader, { leaf, unpack }: Pi
 function checkEncoding(encoding: number): void {
   if (encoding !== encodings.rle)
     throw new PageFault('its levels are written in a form that was given up (BIT_PACKED); write the file again with a newer writer');
-}
-
-function countStarts(repetitions: Hybrid, count: number): number {
-  const slab = new Uint8Array(Math.min(count, 65_536));
-  let starts = 0;
-  for (let left = count; left > 0; left -= slab.length) {
-    const taken = Math.min(left, slab.length);
-    readHybrid(repetitions, slab, taken);
-    for (let at = slab.indexOf(0); at !== -1 && at < taken; at = slab.indexOf(0, at + 1)) starts++;
-  }
-  return starts;
 }
 
 /** Bits that a level takes. */

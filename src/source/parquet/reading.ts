@@ -42,7 +42,7 @@ export async function* readRows(
   rows: RowsWanted,
   options: ReadOptions,
 ): AsyncGenerator<ColumnRecords, void, undefined> {
-  const { columns, file, footer } = opened;
+  const { file, footer } = opened;
   const wanted = chooseFields(opened, options);
   const layout: BlockLayout = {
     fields: wanted.map(({ field }) => field.name),
@@ -57,13 +57,9 @@ export async function* readRows(
     const group = footer.groups[index];
     if (group === undefined)
       throw placeFault(new PageFault(`it has ${String(footer.rowCount)} rows, fewer than when the load was planned`), { file: file.name });
-    const open: OpenField[] = [];
-    for (const each of wanted)
-      open.push({ ...each, cursor: await columns.openField(group, each, { row: row - group.start, columns: wanted.length }) });
     const end = Math.min(rows.end, group.end);
-    while (row < end) {
+    for await (const block of readGroup(opened, wanted, { group, start: row, end })) {
       checkCancelled();
-      const block = await takeBlock(open, { maxRows: end - row, file: file.name, group });
       const ordinal = row - rows.start;
       row += block.rowCount;
       const place = { start: ordinal, end: { offset: row, row: row - rows.start, line: row - rows.start } };
@@ -71,7 +67,34 @@ export async function* readRows(
       // Reading local files is synchronous: other events of the thread, a cancel among them, get their turn here.
       await setImmediate();
     }
-    if (row === group.end) await checkEnd(open, { file: file.name, group });
+  }
+}
+
+/** Rows of one group, and their values, which are in memory of their own. */
+interface Block {
+  readonly values: readonly ColumnValues[];
+  readonly rowCount: number;
+}
+
+/** Blocks of the rows `start … end` of the file, which are rows of one group. */
+async function* readGroup(
+  { columns, file }: OpenedParquet,
+  wanted: readonly WantedField[],
+  { end, group, start }: { readonly group: Group; readonly start: number; readonly end: number },
+): AsyncGenerator<Block, void, undefined> {
+  const rooms = columns.borrowRooms();
+  try {
+    const open: OpenField[] = [];
+    for (const each of wanted)
+      open.push({ ...each, cursor: await columns.openField(group, each, { row: start - group.start, columns: wanted.length, rooms }) });
+    for (let row = start; row < end;) {
+      const block = await takeBlock(open, { maxRows: end - row, file: file.name, group });
+      row += block.rowCount;
+      yield block;
+    }
+    if (end === group.end) await checkEnd(open, { file: file.name, group });
+  } finally {
+    rooms.giveBack();
   }
 }
 
@@ -106,10 +129,7 @@ interface BlockPlace {
   readonly group: Group;
 }
 
-async function takeBlock(
-  open: readonly OpenField[],
-  place: BlockPlace,
-): Promise<{ readonly values: readonly ColumnValues[]; readonly rowCount: number }> {
+async function takeBlock(open: readonly OpenField[], place: BlockPlace): Promise<Block> {
   let rows = Math.min(maxStretchRows, place.maxRows);
   for (const { cursor, field } of open) {
     try {

@@ -1,6 +1,6 @@
 /** Stored values made into scalars; a value of a dictionary is made once. */
 import type { Scalar } from '../../rows/schema.ts';
-import type { Dictionary } from './dictionary.ts';
+import { openScalarRoom, type Dictionary } from './dictionary.ts';
 import { viewOctets, type Convert, type Octets } from './kinds.ts';
 import type { Values } from './value-reader.ts';
 
@@ -20,7 +20,8 @@ export function openScalars(values: Values, convert: Convert): ReadScalar {
 }
 
 function openDictionaryScalars(dictionary: Dictionary, convert: Convert): ReadScalar {
-  const { ends, scalars, starts, width } = dictionary;
+  const { ends, starts, width } = dictionary;
+  const scalars = openScalarRoom(dictionary);
   const octets: Octets = viewOctets(dictionary.bytes);
   const make: ReadScalar = (index) =>
     starts === undefined || ends === undefined

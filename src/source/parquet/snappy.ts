@@ -1,5 +1,6 @@
 /** Snappy's raw format, unpacked whole or only as far as wanted: the levels stand first in a page, and passing over it needs no more. */
 import { PageFault } from './fault.ts';
+import { takeRoom, type Unpacking } from './room.ts';
 
 /** No element makes more than 64 bytes out of three. */
 const maxRatio = 22;
@@ -11,9 +12,13 @@ const shortLiteral = 32;
  * The first `wanted` bytes (all by default) of the `size` that the input holds.
  * @throws PageFault
  */
-export function unpackSnappy(input: Uint8Array, size: number, wanted: number = size): Uint8Array {
+export function unpackSnappy(
+  input: Uint8Array,
+  size: number,
+  { room: target = { bytes: new Uint8Array(0) }, wanted = size }: Unpacking = {},
+): Uint8Array {
   let position = skipPreamble(input, size);
-  const output = Buffer.allocUnsafeSlow(Math.min(size, wanted));
+  const output = takeRoom(target, Math.min(size, wanted));
   const { length: room } = output;
   let filled = 0;
   while (filled < room && position < input.length) {
