@@ -110,12 +110,15 @@ function canShare({ byteCount = 0, descriptor, hasOneReader }: Source): boolean 
 async function toScanPlan({ run }: Prepared, options: CheckOptions): Promise<Omit<ScanPlan, 'records'>> {
   const { columns, key } = run.table;
   const indexes = key.map((name) => columns.findIndex((column) => column.name === name));
+  const embeds = listEmbeds(run);
   const comparesKeys = options.duplicates !== false && indexes.length > 0 && indexes.every((index) => index >= 0);
   return {
     columns,
     key: comparesKeys ? indexes : [],
     hasStatistics: options.statistics !== false,
-    texts: await Promise.all(listEmbeds(run).map(findTextRules)),
+    // Of rows whose text can't be embedded the keys are not compared.
+    countedByKey: comparesKeys && indexes.length === 1 && embeds.length === 0 ? indexes[0] : undefined,
+    texts: await Promise.all(embeds.map(findTextRules)),
     positions: options.positions ?? defaultPositions,
   };
 }
@@ -186,9 +189,9 @@ function hear({ found, meter, positions }: Hearing, findings: ShardFindings): vo
   meter.observe({ kind: 'committed', counts, bytes: findings.bytes, causes }, performance.now());
 }
 
-function mergeLanes({ columns }: Omit<ScanPlan, 'records'>, lanes: readonly LaneFindings[]): readonly ColumnStatistics[] {
+function mergeLanes({ columns, countedByKey }: Omit<ScanPlan, 'records'>, lanes: readonly LaneFindings[]): readonly ColumnStatistics[] {
   return columns.map((_, index) => {
-    const merged = createStatistics();
+    const merged = createStatistics(index !== countedByKey);
     for (const { statistics } of lanes) {
       const part = statistics[index];
       if (part !== undefined) mergeStatistics(merged, part);

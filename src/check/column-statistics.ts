@@ -11,6 +11,7 @@ import {
   type DistinctCounter,
 } from './distinct.ts';
 import type { ColumnFound } from './options.ts';
+import { isBetween, openTextRange, widenTextRange } from './text-range.ts';
 
 type Ordered = string | number | bigint;
 
@@ -33,10 +34,11 @@ export interface ColumnStatistics {
   minNorm: number;
   maxNorm: number;
   zeros: number;
-  readonly distinct: DistinctCounter;
+  /** Undefined for a column whose values are told apart elsewhere. */
+  readonly distinct: DistinctCounter | undefined;
 }
 
-export function createStatistics(): ColumnStatistics {
+export function createStatistics(countsDistinct = true): ColumnStatistics {
   return {
     rows: 0,
     nulls: 0,
@@ -49,7 +51,7 @@ export function createStatistics(): ColumnStatistics {
     minNorm: Infinity,
     maxNorm: 0,
     zeros: 0,
-    distinct: createDistinctCounter(),
+    distinct: countsDistinct ? createDistinctCounter() : undefined,
   };
 }
 
@@ -78,11 +80,11 @@ function addNumbers(into: ColumnStatistics, values: readonly Scalar[]): void {
     if (typeof value === 'number') {
       if (value < least) least = value;
       if (value > greatest) greatest = value;
-      addDistinctNumber(distinct, value);
+      if (distinct !== undefined) addDistinctNumber(distinct, value);
     } else if (value === null) into.nulls++;
     else {
       takeRange(into, value as Ordered, value as Ordered);
-      addDistinct(distinct, value);
+      if (distinct !== undefined) addDistinct(distinct, value);
     }
   }
   if (least <= greatest) takeRange(into, least, greatest);
@@ -93,11 +95,9 @@ function takeRange(into: ColumnStatistics, least: Ordered, greatest: Ordered): v
   if (into.max === undefined || greatest > into.max) into.max = greatest;
 }
 
-/** Two texts are compared by a call of the engine, most of which the first character saves. */
 function addTexts(into: ColumnStatistics, values: readonly Scalar[]): void {
   const { distinct } = into;
-  let { min, max } = into;
-  let [least, greatest] = [firstUnit(min, Infinity), firstUnit(max, -1)];
+  const range = openTextRange(into.min, into.max);
   let [lengths, minLength, maxLength] = [0, into.minLength, into.maxLength];
   for (const value of values) {
     if (typeof value !== 'string') {
@@ -108,17 +108,11 @@ function addTexts(into: ColumnStatistics, values: readonly Scalar[]): void {
     lengths += length;
     if (length < minLength) minLength = length;
     if (length > maxLength) maxLength = length;
-    const unit = length === 0 ? -1 : value.charCodeAt(0);
-    if (unit <= least && (min === undefined || value < min)) [min, least] = [value, unit];
-    if (unit >= greatest && (max === undefined || value > max)) [max, greatest] = [value, unit];
-    addDistinctText(distinct, value);
+    if (!isBetween(range, value)) widenTextRange(range, value);
+    if (distinct !== undefined) addDistinctText(distinct, value);
   }
-  Object.assign(into, { min, max, minLength, maxLength });
+  Object.assign(into, { min: range.min, max: range.max, minLength, maxLength });
   into.lengths += lengths;
-}
-
-function firstUnit(text: Ordered | undefined, none: number): number {
-  return typeof text !== 'string' ? none : text === '' ? -1 : text.charCodeAt(0);
 }
 
 function addOthers(into: ColumnStatistics, { values }: ScalarValues): void {
@@ -129,7 +123,7 @@ function addOthers(into: ColumnStatistics, { values }: ScalarValues): void {
     }
     if (typeof value === 'string' || value instanceof Uint8Array) addLength(into, value.length);
     if (value === true) into.trues++;
-    addDistinct(into.distinct, value);
+    if (into.distinct !== undefined) addDistinct(into.distinct, value);
   }
 }
 
@@ -179,11 +173,11 @@ export function mergeStatistics(into: ColumnStatistics, from: ColumnStatistics):
   into.maxLength = Math.max(into.maxLength, from.maxLength);
   into.minNorm = Math.min(into.minNorm, from.minNorm);
   into.maxNorm = Math.max(into.maxNorm, from.maxNorm);
-  mergeDistinct(into.distinct, from.distinct);
+  if (into.distinct !== undefined && from.distinct !== undefined) mergeDistinct(into.distinct, from.distinct);
 }
 
-/** The statistics as the report tells them. */
-export function describeColumn(column: Column, found: ColumnStatistics): ColumnFound {
+/** The statistics as the report tells them. `repeated`: of a column whose values were compared with each other, how many are there a second time. */
+export function describeColumn(column: Column, found: ColumnStatistics, repeated: number | undefined): ColumnFound {
   const filled = found.rows - found.nulls;
   const hasLength = filled > 0 && found.minLength !== Infinity;
   const isVector = column.type === 'vector';
@@ -195,13 +189,21 @@ export function describeColumn(column: Column, found: ColumnStatistics): ColumnF
     min: showValue(found.min),
     max: showValue(found.max),
     length: hasLength ? { min: found.minLength, max: found.maxLength, mean: found.lengths / filled } : undefined,
-    distinct: isVector ? undefined : Math.min(filled, countDistinct(found.distinct)),
+    distinct: isVector
+      ? undefined
+      : found.distinct === undefined
+        ? leave(filled, repeated)
+        : Math.min(filled, countDistinct(found.distinct)),
     booleans: column.type === 'boolean' ? { trues: found.trues, falses: filled - found.trues } : undefined,
     vectors:
       isVector && filled > 0
         ? { dimensions: column.dimensions ?? 0, minNorm: found.minNorm, maxNorm: found.maxNorm, zeros: found.zeros }
         : undefined,
   };
+}
+
+function leave(filled: number, repeated: number | undefined): number | undefined {
+  return repeated === undefined ? undefined : filled - repeated;
 }
 
 function showValue(value: Scalar | undefined): string | undefined {

@@ -17,16 +17,25 @@ const maxExact = 1_024;
 /** Twice as many as values, so that a search ends soon. */
 const slotCount = 2 * maxExact;
 
+/** Whole numbers that were counted lately, each at the place of its last bits: of a column of few of them most are not hashed again. */
+const recentCount = 256;
+
 export interface DistinctCounter {
   readonly registers: Uint8Array;
   /** Hashes in open addressing, 0 for none; undefined once there were too many, and the registers count. */
   slots: Int32Array | undefined;
   /** Of slots that are taken. */
   exact: number;
+  readonly recent: Float64Array;
 }
 
 export function createDistinctCounter(): DistinctCounter {
-  return { registers: new Uint8Array(registerCount), slots: new Int32Array(slotCount), exact: 0 };
+  return {
+    registers: new Uint8Array(registerCount),
+    slots: new Int32Array(slotCount),
+    exact: 0,
+    recent: new Float64Array(recentCount).fill(NaN),
+  };
 }
 
 /** Avalanche of MurmurHash3: each bit of the input changes half of the bits. */
@@ -83,6 +92,10 @@ export function addDistinct(counter: DistinctCounter, value: Exclude<Scalar, nul
 }
 
 export function addDistinctNumber(counter: DistinctCounter, value: number): void {
+  const { recent } = counter;
+  const place = value & (recentCount - 1);
+  if (recent[place] === value) return;
+  recent[place] = value;
   addHash(counter, hashNumber(value));
 }
 

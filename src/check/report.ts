@@ -28,7 +28,12 @@ export async function makeCheckReport(ending: CheckEnding): Promise<CheckReport>
   const { plan, run, source } = prepared;
   const duplicates = listDuplicates(ending);
   const columns =
-    options.statistics === false ? [] : run.table.columns.map((column, index) => describeColumn(column, ending.statistics[index]!));
+    options.statistics === false
+      ? []
+      : run.table.columns.map((column, index) =>
+          // Of a part of the rows not all keys were compared with each other.
+          describeColumn(column, ending.statistics[index]!, ending.isPartial ? undefined : duplicates?.count),
+        );
   const locate = createLocator(ending);
   const [embedding, ...moreEmbeddings] = await forecastAll(ending, columns);
   return {

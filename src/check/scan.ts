@@ -14,6 +14,8 @@ export interface ScanPlan {
   /** Indexes of the key's columns; empty: keys are not compared. */
   readonly key: readonly number[];
   readonly hasStatistics: boolean;
+  /** Index of a column that is the whole key: comparing the keys tells how many different values it has, and no estimate is made. */
+  readonly countedByKey: number | undefined;
   /** Columns of texts that are to be embedded. */
   readonly texts: readonly TextCheck[];
   /** Places of a cause that are kept of each shard. */
@@ -88,7 +90,7 @@ export function createScanner(source: Source, plan: ScanPlan): Scanner {
   const scanning: Scanning = {
     plan,
     builder: createBatchBuilder(plan.columns),
-    statistics: plan.columns.map(createStatistics),
+    statistics: plan.columns.map((_, index) => createStatistics(index !== plan.countedByKey)),
     collector: createKeyCollector(plan.records),
   };
   return {

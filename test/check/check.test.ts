@@ -209,6 +209,15 @@ test('up to 1,024 different values are counted exactly, over lanes and shards to
   assert.ok(Math.abs((all ?? 0) - 3_000) < 300);
 });
 
+test('of a column that is the key different values are counted, not estimated', async () => {
+  const rows = Array.from({ length: 5_000 }, (_, n) => `{"id":${String(n % 4_321)},"name":"n ${String(n)}"}\n`);
+  const report = await checkFile(write(rows.join(''), 'jsonl'), { key: ['id'], shardBytes: 20_000 });
+  assert.equal(report.counts.duplicates, 5_000 - 4_321);
+  assert.equal(report.columns[0]?.distinct, 4_321);
+  const pair = await checkFile(write(rows.join(''), 'jsonl'), { key: ['id', 'name'], shardBytes: 20_000 });
+  assert.ok(Math.abs((pair.columns[0]?.distinct ?? 0) - 4_321) < 400, 'half a key has values that repeat: they are estimated');
+});
+
 test('a doubled key is told by its row, and no place is made up for what is not known of it', async () => {
   const file = write('{"id":1}\n{"id":2}\n{"id":1}\n', 'jsonl');
   const report = await checkFile(file, { key: ['id'] });
