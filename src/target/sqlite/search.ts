@@ -3,7 +3,7 @@ import { SluiceError } from '../../errors.ts';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Decision, SearchAnswer, SearchRequest } from '../driver.ts';
 import { quoteIdentifier } from '../sql-text.ts';
-import { chooseColumns, scanExact, scoreRows, selectList, takeNearest, type Scan, type ScoredRow } from './vector-exact.ts';
+import { chooseColumns, lookupSql, scanExact, scoreRows, takeNearest, type Scan, type ScoredRow } from './vector-exact.ts';
 import { locateSideFile, widenGraph } from './vector-file.ts';
 import { isIndexWorthwhile, proposeRows, type HnswGraph } from './vector-hnsw.ts';
 import {
@@ -16,7 +16,7 @@ import {
   refreshSchema,
   type VectorLink,
 } from './vector-link.ts';
-import { isVectorSql, type VectorTable } from './vector-table.ts';
+import type { VectorTable } from './vector-table.ts';
 import { changedRowsSql } from './vector-tracking.ts';
 import { findIndex, type UsableIndex } from './vector-trust.ts';
 import { checkWhere } from './vector-where.ts';
@@ -144,10 +144,7 @@ function searchIndex(
       ...scanExact(scan, k, { sql: `${rowid} <= ? AND ${rowid} IN (${changedRowsSql})`, values: [boundary, table.name, table.column] }),
     );
   }
-  const lookup = prepareRows(
-    link,
-    `SELECT ${selectList(scan)} FROM ${quoteIdentifier(table.name)} WHERE ${rowid} = ? AND ${isVectorSql(table)}`,
-  );
+  const lookup = prepareRows(link, lookupSql(scan));
   const size = graph.size();
   let candidates: readonly ScoredRow[] = [];
   for (let count = countCandidates(k); candidates.length < k && size > 0; count *= 4) {

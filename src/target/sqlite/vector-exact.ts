@@ -36,7 +36,7 @@ export interface RowFilter {
 }
 
 /** The columns of every statement here: vector, row id, key, columns asked for. */
-export function selectList({ table, columns }: Pick<Scan, 'table' | 'columns'>): string {
+function selectList({ table, columns }: Pick<Scan, 'table' | 'columns'>): string {
   const rowid = table.rowid === undefined ? 'NULL' : table.rowid;
   return [quoteIdentifier(table.column), rowid, ...table.key.map(quoteIdentifier), ...columns.map(quoteIdentifier)].join(', ');
 }
@@ -50,29 +50,47 @@ function distanceSql(scan: Scan): { readonly sql: string; readonly takesQuery: b
   return { sql: `vec_distance_${scan.metric}(${column}, ?)`, takesQuery: true };
 }
 
+/** Names of what a row of the table is found by; none where columns took all names of the row id and there is no key. */
+function listPlace({ key, rowid }: VectorTable): readonly string[] {
+  return rowid === undefined ? key.map(quoteIdentifier) : [rowid];
+}
+
+/**
+ * The nearest rows first, by their place: what the sorter holds of a row it copies for every row that is scanned, and vectors in it made a scan take a
+ * quarter longer. What is no vector has no distance and comes last.
+ */
 function scanSql(scan: Scan, condition: string): string {
   const { table } = scan;
-  const isVector = `CASE WHEN ${isVectorSql(table)} THEN 1 ELSE sluice_skipped() END`;
-  const tie = table.rowid === undefined ? table.key.map((name) => `, ${quoteIdentifier(name)}`).join('') : `, ${table.rowid}`;
+  const place = listPlace(table);
+  const distance = `CASE WHEN ${isVectorSql(table)} THEN ${distanceSql(scan).sql} ELSE sluice_skipped() END`;
   // A condition on the row stands before the check of its vector, so what is skipped is counted among the rows that match.
   return (
-    `SELECT ${selectList(scan)} FROM ${quoteIdentifier(table.name)} ` +
-    `WHERE ${quoteIdentifier(table.column)} IS NOT NULL AND ${condition} AND ${isVector} ` +
-    `ORDER BY ifnull(${distanceSql(scan).sql}, 9e999)${tie} LIMIT ?`
+    `SELECT ifnull(${distance}, 9e999), ${place.length === 0 ? selectList(scan) : place.join(', ')} FROM ${quoteIdentifier(table.name)} ` +
+    `WHERE ${quoteIdentifier(table.column)} IS NOT NULL AND ${condition} ORDER BY ${['1', ...place].join(', ')} LIMIT ?`
   );
+}
+
+/** One row by its place, if it holds a vector: what {@link scoreRows} takes. */
+export function lookupSql(scan: Scan): string {
+  const { table } = scan;
+  const isRow = listPlace(table).map((name) => `${name} = ?`);
+  return `SELECT ${selectList(scan)} FROM ${quoteIdentifier(table.name)} WHERE ${[...isRow, isVectorSql(table)].join(' AND ')}`;
 }
 
 /** The nearest `k` rows of the whole table, of those that a filter of ours lets through, or of those that match a user's expression. */
 export function scanExact(scan: Scan, k: number, filter: RowFilter | string | undefined): readonly ScoredRow[] {
+  const { link, table } = scan;
   const isExpression = typeof filter === 'string';
   const condition = isExpression ? wrapWhere(filter) : (filter?.sql ?? '1');
   const sql = scanSql(scan, condition);
   const query = distanceSql(scan).takesQuery ? [writeVector(scan.query)] : [];
   const ours = isExpression || filter === undefined ? [] : filter.values;
-  const values = [...ours, ...query, k + marginRows];
-  const rows = isExpression
-    ? runRestricted(scan.link.db, () => readRows(prepareFreshRows(scan.link, sql), ...values))
-    : readRows(prepareRows(scan.link, sql), ...values);
+  const values = [...query, ...ours, k + marginRows];
+  const found = isExpression
+    ? runRestricted(link.db, () => readRows(prepareFreshRows(link, sql), ...values))
+    : readRows(prepareRows(link, sql), ...values);
+  const near = found.filter(([distance]) => distance !== Infinity).map(([, ...rest]) => rest);
+  const rows = listPlace(table).length === 0 ? near : near.flatMap((place) => readRows(prepareRows(link, lookupSql(scan)), ...place));
   return takeNearest(scoreRows(scan, rows), k);
 }
 

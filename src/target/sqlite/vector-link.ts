@@ -48,7 +48,7 @@ export function linkVectors(db: DatabaseSync): VectorLink {
   });
   db.function('sluice_skipped', { directOnly: true }, () => {
     link.skippedCount++;
-    return 0;
+    return null;
   });
   links.set(db, link);
   return link;
@@ -94,7 +94,7 @@ export function prepareFreshRows(link: VectorLink, sql: string): StatementSync {
 export type RowValues = readonly (null | number | bigint | string | Uint8Array)[];
 
 /** All rows of a statement. */
-export function readRows(statement: StatementSync, ...values: (number | bigint | string | Uint8Array)[]): readonly RowValues[] {
+export function readRows(statement: StatementSync, ...values: (null | number | bigint | string | Uint8Array)[]): readonly RowValues[] {
   return statement.all(...values) as unknown as readonly RowValues[];
 }
 
