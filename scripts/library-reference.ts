@@ -92,7 +92,7 @@ export function writeLibraryReference(): string {
   return `# Library
 
 Made from the sources by \`npm run docs\`; a test fails when it is out of date. Everything here is imported from \`sluice\`; \`sluice/server\` has \`serve\`${server.length > 0 ? ` and ${server.map(({ name }) => `\`${name}\``).join(', ')}` : ''},
-\`sluice/testing\` the conformance suite that a driver passes.
+\`sluice/testing\` the conformance suite that a driver passes. An option that a function does not have is refused with SLUICE_USAGE and the nearest name that it has.
 
 ${body}`;
 }

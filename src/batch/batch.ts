@@ -1,8 +1,9 @@
 /** The batch verb for statements in memory: one request, one unit, and as many answers as statements, whatever happens to the link. */
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import type { StatementAnswer, UnitRequest } from '../target/batch-contract.ts';
 import { readLanded } from '../target/link.ts';
-import type { BatchAnswer, BatchOptions, RunningOptions } from './options.ts';
+import { batchNames, type BatchAnswer, type BatchOptions, type RunningOptions } from './options.ts';
 import { checkUnitSize, toUnitStatements } from './statement-list.ts';
 import { openUnitLink, runUnit } from './unit-run.ts';
 
@@ -16,6 +17,7 @@ const defaultMaxRows = 100_000;
  * @throws SLUICE_USAGE for what is no statement or too much for one request, SLUICE_TARGET_… when the target can't be reached: then nothing was run
  */
 export async function batch(options: BatchOptions): Promise<readonly BatchAnswer[]> {
+  refuseUnknownOptions('batch', options, batchNames);
   const statements = toUnitStatements(options.statements);
   checkRunning(options);
   checkUnitSize(statements);

@@ -1,7 +1,8 @@
 /** Checks what a caller asks of a file of statements before anything is opened: all problems at once, each naming its option. */
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import { checkRunning } from './batch.ts';
-import type { BatchFileOptions } from './options.ts';
+import { batchFileNames, type BatchFileOptions } from './options.ts';
 
 /** A commit costs as much as some hundred statements; more of them make the answers come later and gain no more. */
 export const defaultUnit: number = 1_000;
@@ -12,6 +13,7 @@ const maxUnit = 1_000_000;
 
 /** @throws SLUICE_USAGE */
 export function checkFileOptions(options: BatchFileOptions): void {
+  refuseUnknownOptions('batchFile', options, batchFileNames);
   checkRunning(options);
   const { unit, maxErrors, label, statusFile } = options;
   const problems = [

@@ -1,4 +1,5 @@
 /** What the batch verb is asked for and what it answers. Shapes without code. */
+import type { NamesOf } from '../option-names.ts';
 import type { StatementAnswer, StatementErrorCode, StatementValue } from '../target/batch-contract.ts';
 
 /**
@@ -34,11 +35,24 @@ export interface RunningOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const runningNames: NamesOf<RunningOptions> = {
+  to: true,
+  transaction: true,
+  onConflict: true,
+  statusRows: true,
+  maxRows: true,
+  timeoutMs: true,
+  lockTimeoutMs: true,
+  signal: true,
+};
+
 /** Options of {@link batch}. */
 export interface BatchOptions extends RunningOptions {
   /** One unit: nothing of another request comes between them. At most 128 MiB of SQL and values. */
   readonly statements: readonly BatchStatement[];
 }
+
+export const batchNames: NamesOf<BatchOptions> = { ...runningNames, statements: true };
 
 /** What became of one statement, with its place among those that were given, from 0. */
 export type BatchAnswer = StatementAnswer & { readonly index: number };
@@ -73,6 +87,19 @@ export interface BatchFileOptions extends RunningOptions {
   /** Told when the batch stands in the ledger, and after each unit. */
   readonly onProgress?: ((progress: BatchProgress) => void) | undefined;
 }
+
+export const batchFileNames: NamesOf<BatchFileOptions> = {
+  ...runningNames,
+  from: true,
+  format: true,
+  unit: true,
+  maxErrors: true,
+  statusFile: true,
+  label: true,
+  again: true,
+  onAnswers: true,
+  onProgress: true,
+};
 
 /** Statements by what became of them: `read` is the sum of the others. */
 export interface BatchCounts {

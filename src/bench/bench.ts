@@ -1,9 +1,10 @@
 /** `bench`: the ways of writing rows that a target's driver brings, run one after another on the user's own database, each counted back and dropped again. */
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import { findDriver, redactUrl } from '../target/registry.ts';
 import type { BenchRows, Strategy, StrategyContext, StrategySet } from '../target/strategy.ts';
 import { listLoadStrategies } from './load-strategies.ts';
-import type { BenchOptions, BenchReport, BenchResult } from './options.ts';
+import { benchNames, type BenchOptions, type BenchReport, type BenchResult } from './options.ts';
 import { createBenchRows } from './rows.ts';
 
 const defaultRows = 100_000;
@@ -23,6 +24,7 @@ const maxDimensions = 16_000;
  * @throws SLUICE_USAGE for sizes out of range and a target that has nothing to compare, SLUICE_CANCELLED, and what the target throws
  */
 export async function bench(options: BenchOptions): Promise<BenchReport> {
+  refuseUnknownOptions('bench', options, benchNames);
   const { rowCount, dimensions } = checkSizes(options);
   const driver = await findDriver(options.to);
   if (driver.openStrategies === undefined) {

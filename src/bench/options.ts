@@ -1,4 +1,5 @@
 /** What a caller may ask of a bench, and what it answers. Plain data but for the signal and the callback. */
+import type { NamesOf } from '../option-names.ts';
 import type { StrategyTimes } from '../target/strategy.ts';
 
 export interface BenchOptions {
@@ -14,6 +15,8 @@ export interface BenchOptions {
   /** Aborting ends the way at hand and drops what was made; ends with SLUICE_CANCELLED. */
   readonly signal?: AbortSignal | undefined;
 }
+
+export const benchNames: NamesOf<BenchOptions> = { to: true, rows: true, dims: true, only: true, onProgress: true, signal: true };
 
 /** A way begins, or has ended with its result. */
 export interface BenchProgress {

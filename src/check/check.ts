@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import { createEmbedder } from '../embed/registry.ts';
 import type { Source } from '../source/source.ts';
 import { minThreadBytes } from '../load/lane/threads.ts';
@@ -13,7 +14,7 @@ import { createStatistics, mergeStatistics, type ColumnStatistics } from './colu
 import type { KeySeed } from './key-records.ts';
 import { addFindings, createFound, type Found } from './found.ts';
 import { findOverlapping } from './key-runs.ts';
-import type { CheckOptions, CheckReport } from './options.ts';
+import { checkNames, type CheckOptions, type CheckReport } from './options.ts';
 import { makeCheckReport } from './report.ts';
 import type { LaneFindings, ScanPlan, ScanRequest, ShardFindings } from './scan.ts';
 import { openScanPool, type ScanPool } from './scan-pool.ts';
@@ -32,6 +33,7 @@ const minShardBytes = 4 * 1024 * 1024;
  * @throws SLUICE_USAGE, SLUICE_SOURCE_…, SLUICE_TARGET_… when there is nothing to check with
  */
 export async function check(options: CheckOptions): Promise<CheckReport> {
+  refuseUnknownOptions('check', options, checkNames);
   refuseOptions(options);
   const startedMs = performance.now();
   // The caller's signal ends the reading, not the plan's making: what was found is told all the same.

@@ -2,6 +2,8 @@
 import type { RejectClass } from '../rows/batch.ts';
 import type { ColumnType } from '../rows/schema.ts';
 import type { LoadOptions, LoadPlan } from '../load/options.ts';
+import { loadNames } from '../load/option-names.ts';
+import type { NamesOf } from '../option-names.ts';
 
 /** Everything that `load` takes, and what is to be found out. */
 export interface CheckOptions extends LoadOptions {
@@ -18,6 +20,16 @@ export interface CheckOptions extends LoadOptions {
   /** What the embedder's provider asks for a million tokens, in any currency; without it no cost is told. */
   readonly pricePerMillionTokens?: number | undefined;
 }
+
+export const checkNames: NamesOf<CheckOptions> = {
+  ...loadNames,
+  positions: true,
+  statistics: true,
+  duplicates: true,
+  maxKeyBytes: true,
+  temporaryFolder: true,
+  pricePerMillionTokens: true,
+};
 
 /** Where a row stands. Numbers begin with 1, but for the byte. */
 export interface RowPlace {

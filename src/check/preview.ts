@@ -1,5 +1,7 @@
 /** The first rows as they would land: read, mapped and converted as a load would, every value that changes on the way marked with what it was. Nothing is written. */
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions, type NamesOf } from '../option-names.ts';
+import { loadNames } from '../load/option-names.ts';
 import type { LoadOptions, LoadPlan } from '../load/options.ts';
 import { prepareLoad, type Prepared } from '../load/plan/plan.ts';
 import type { Batch, Reject } from '../rows/batch.ts';
@@ -14,6 +16,8 @@ export interface PreviewOptions extends LoadOptions {
   /** Rows that are looked at, rejected ones included; 1 to 10,000; 10 by default. */
   readonly rows?: number | undefined;
 }
+
+const previewNames: NamesOf<PreviewOptions> = { ...loadNames, rows: true };
 
 /** One value. */
 export interface PreviewCell {
@@ -50,6 +54,7 @@ const shownNumbers = 3;
  * @throws SLUICE_USAGE, SLUICE_SOURCE_…, SLUICE_TARGET_… as `plan` does
  */
 export async function preview(options: PreviewOptions): Promise<Preview> {
+  refuseUnknownOptions('preview', options, previewNames);
   const wanted = options.rows ?? defaultRows;
   if (!(Number.isInteger(wanted) && wanted >= 1 && wanted <= maxRows))
     throw new SluiceError('SLUICE_USAGE', `rows has to be a whole number from 1 to ${String(maxRows)}.`);

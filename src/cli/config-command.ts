@@ -1,6 +1,6 @@
 /** `sluice config`: the options as they take effect with where each comes from, or the JSON Schema of configuration files. */
 import { SluiceError } from '../errors.ts';
-import { findNearest } from './config/nearest.ts';
+import { findNearest } from '../nearest.ts';
 import { hidePassword } from './hidden-password.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine, toJsonText } from './json-line.ts';

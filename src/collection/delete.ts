@@ -1,6 +1,7 @@
 /** The verb delete: rows by key or by a condition, all in one transaction or none, counted, and noted in the ledger so that verify still adds up. */
 import { randomBytes } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import { recordDeletedRows } from '../ledger/deleted-rows.ts';
 import { hasLedger, readLoads } from '../ledger/reading.ts';
 import { parseRunPlan, type RunPlan } from '../load/plan/run-plan.ts';
@@ -8,7 +9,7 @@ import type { Connection, DeleteOutcome, DeleteRequest, TableDescription } from 
 import { connect, redactUrl } from '../target/registry.ts';
 import { checkAllowed } from '../target/delete-allowance.ts';
 import { listKeys, writeKey } from './key-list.ts';
-import type { DeleteOptions, DeleteReport } from './options.ts';
+import { deleteNames, type DeleteOptions, type DeleteReport } from './options.ts';
 import { checkWhere, quoteTableFor, wrapWhere } from './where.ts';
 
 const maxShownKeys = 10;
@@ -29,6 +30,7 @@ interface Deletion {
  */
 export async function deleteRows(options: DeleteOptions): Promise<DeleteReport> {
   const startedMs = performance.now();
+  refuseUnknownOptions('deleteRows', options, deleteNames);
   checkOptions(options);
   const isDryRun = options.dryRun === true;
   const lockTimeout = options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs };

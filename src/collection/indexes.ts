@@ -1,9 +1,20 @@
 /** The verb index: vector indexes made, made again, dropped and listed, on tables of loads and on any other table with vectors. */
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import { findVectorColumn, type VectorColumn } from '../search/column.ts';
 import type { Connection, IndexResult, IndexSettings, VectorIndexState } from '../target/driver.ts';
 import { connect } from '../target/registry.ts';
-import type { BuildIndexOptions, DropIndexOptions, IndexBackend, IndexEntry, IndexReport, ListIndexesOptions } from './options.ts';
+import {
+  buildIndexNames,
+  dropIndexNames,
+  tableNames,
+  type BuildIndexOptions,
+  type DropIndexOptions,
+  type IndexBackend,
+  type IndexEntry,
+  type IndexReport,
+  type ListIndexesOptions,
+} from './options.ts';
 import { findColumn, readMetric, recordMetric } from './vector-record.ts';
 
 /**
@@ -11,6 +22,7 @@ import { findColumn, readMetric, recordMetric } from './vector-record.ts';
  * @throws SLUICE_USAGE, SLUICE_TABLE_UNKNOWN, SLUICE_COLUMN_UNKNOWN, SLUICE_INDEX_UNUSABLE, SLUICE_CANCELLED, SLUICE_TARGET_…
  */
 export async function createIndex(options: BuildIndexOptions): Promise<IndexReport> {
+  refuseUnknownOptions('createIndex', options, buildIndexNames);
   return withColumn(options, async (work) => {
     const { column, options: asked, present } = work;
     if (asked.backend === 'exact') return scanOnly(work);
@@ -29,6 +41,7 @@ export async function createIndex(options: BuildIndexOptions): Promise<IndexRepo
  * @throws as {@link createIndex}; SLUICE_USAGE where there is none
  */
 export async function rebuildIndex(options: BuildIndexOptions): Promise<IndexReport> {
+  refuseUnknownOptions('rebuildIndex', options, buildIndexNames);
   return withColumn(options, async (work) => {
     const { column, options: asked, present } = work;
     if (asked.backend === 'exact') return scanOnly(work);
@@ -50,6 +63,7 @@ export async function rebuildIndex(options: BuildIndexOptions): Promise<IndexRep
 
 /** Drops the index of a column; its rows stay, and searches scan. @throws SLUICE_USAGE where there is none, or several are meant */
 export async function dropIndex(options: DropIndexOptions): Promise<IndexReport> {
+  refuseUnknownOptions('dropIndex', options, dropIndexNames);
   return withColumn(options, async (work) => {
     const index = chooseIndex(work, options.name, work.present);
     return drop(work, index.name);
@@ -58,6 +72,7 @@ export async function dropIndex(options: DropIndexOptions): Promise<IndexReport>
 
 /** The vector columns of a table, or of all that loads made, each with its indexes. @throws SLUICE_TABLE_UNKNOWN */
 export async function listIndexes(options: ListIndexesOptions): Promise<readonly IndexEntry[]> {
+  refuseUnknownOptions('listIndexes', options, tableNames);
   const lockTimeout = options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs };
   const connection = await connect(options.in, { isReadOnly: true, ...lockTimeout });
   try {

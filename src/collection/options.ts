@@ -1,4 +1,5 @@
 /** What may be asked of a table as a collection of vectors, and what is answered: indexes, statistics, deletions. Plain data but for callbacks and signals. */
+import type { NamesOf } from '../option-names.ts';
 import type { SearchNote } from '../search/search-notes.ts';
 import type { IndexSettings, Metric, VectorIndexState } from '../target/driver.ts';
 
@@ -33,10 +34,30 @@ export interface BuildIndexOptions extends ColumnOptions, Omit<IndexSettings, 'm
   readonly onProgress?: ((progress: { readonly done: number; readonly total: number; readonly elapsedMs: number }) => void) | undefined;
 }
 
+const columnNames: NamesOf<ColumnOptions> = { in: true, table: true, column: true, lockTimeoutMs: true, signal: true };
+
+export const buildIndexNames: NamesOf<BuildIndexOptions> = {
+  ...columnNames,
+  name: true,
+  metric: true,
+  backend: true,
+  dimensions: true,
+  threads: true,
+  blocksWriters: true,
+  onProgress: true,
+  m: true,
+  efConstruction: true,
+  efSearch: true,
+  lists: true,
+  storage: true,
+};
+
 export interface DropIndexOptions extends ColumnOptions {
   /** Needed where a column has several. */
   readonly name?: string | undefined;
 }
+
+export const dropIndexNames: NamesOf<DropIndexOptions> = { ...columnNames, name: true };
 
 export interface ListIndexesOptions {
   readonly in: string;
@@ -44,6 +65,9 @@ export interface ListIndexesOptions {
   readonly table?: string | undefined;
   readonly lockTimeoutMs?: number | undefined;
 }
+
+/** Of a table, or of all. */
+export const tableNames: NamesOf<ListIndexesOptions> = { in: true, table: true, lockTimeoutMs: true };
 
 /** A vector column and how it is searched. */
 export interface IndexEntry {
@@ -140,6 +164,19 @@ export interface DeleteOptions {
   /** Nothing is deleted when it is aborted before the end. */
   readonly signal?: AbortSignal | undefined;
 }
+
+export const deleteNames: NamesOf<DeleteOptions> = {
+  in: true,
+  table: true,
+  keys: true,
+  keysFrom: true,
+  where: true,
+  dryRun: true,
+  allowsAll: true,
+  maxDeletes: true,
+  lockTimeoutMs: true,
+  signal: true,
+};
 
 export type KeyValue = string | number | bigint | boolean;
 

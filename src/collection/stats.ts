@@ -1,5 +1,6 @@
 /** The verb stats: a table in numbers: rows, vectors and their coverage, indexes, loads, room on the disk. Reads only. */
 import { hasLedger, readLoads } from '../ledger/reading.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import type { VectorColumn } from '../search/column.ts';
 import { readSearchNotes } from '../search/search-notes.ts';
 import { SluiceError } from '../errors.ts';
@@ -7,7 +8,7 @@ import type { Connection, VectorIndexState } from '../target/driver.ts';
 import { connect, redactUrl } from '../target/registry.ts';
 import { quoteIdentifier } from '../target/sql-text.ts';
 import { listVectorColumns } from './indexes.ts';
-import type { StatsOptions, TableStats, VectorStats } from './options.ts';
+import { tableNames, type StatsOptions, type TableStats, type VectorStats } from './options.ts';
 import { quoteTableFor } from './where.ts';
 
 const maxLoads = 10;
@@ -17,6 +18,7 @@ const maxLoads = 10;
  * @throws SLUICE_TABLE_UNKNOWN, SLUICE_TARGET_…
  */
 export async function stats(options: StatsOptions): Promise<TableStats> {
+  refuseUnknownOptions('stats', options, tableNames);
   const lockTimeout = options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs };
   const connection = await connect(options.in, { isReadOnly: true, ...lockTimeout });
   try {

@@ -1,6 +1,6 @@
 /** Which columns an export has: those asked for, or all that can be loaded again. Unknown names are answered with the names there are. */
 import { SluiceError } from '../errors.ts';
-import { findNearestName } from '../search/names.ts';
+import { findNearest } from '../nearest.ts';
 import type { ColumnDescription, Connection, TableDescription } from '../target/driver.ts';
 import type { ExportColumn, ExportFormat, ExportOptions, ExportReport } from './options.ts';
 
@@ -59,7 +59,7 @@ function findColumn(table: string, name: string, known: readonly ExportColumn[])
   const found = known.find((each) => each.name === name) ?? known.find((each) => each.name.toLowerCase() === name.toLowerCase());
   if (found !== undefined) return found;
   const names = known.map((each) => each.name);
-  const nearest = findNearestName(name, names);
+  const nearest = findNearest(name, names);
   throw new SluiceError('SLUICE_COLUMN_UNKNOWN', `The table ${table} has no column ${name} that could be exported.`, {
     hint: `${nearest === undefined ? '' : `Did you mean ${nearest}? `}There are: ${names.join(', ')}.`,
   });

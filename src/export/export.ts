@@ -1,5 +1,6 @@
 /** The verb export: a table, or a part of it, as a file that sluice and others read back. One state of the table, in the memory of a few megabytes of rows. */
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import type { ColumnValues } from '../rows/batch.ts';
 import { checkWhere, quoteTableFor, wrapWhere } from '../collection/where.ts';
 import { openDatabase } from '../source/database/database.ts';
@@ -8,7 +9,7 @@ import type { ColumnRecords, Records, Source } from '../source/source.ts';
 import { connect, redactUrl } from '../target/registry.ts';
 import { quoteList } from '../target/sql-text.ts';
 import { chooseExport, type ExportChoice } from './columns.ts';
-import type { ExportOptions, ExportReport, RowBlock } from './options.ts';
+import { exportNames, type ExportOptions, type ExportReport, type RowBlock } from './options.ts';
 import { openTracks, readForm, type Form, type Track } from './tracks.ts';
 
 /** What is read. */
@@ -32,6 +33,7 @@ interface Run {
  * @throws SLUICE_USAGE, SLUICE_TABLE_UNKNOWN, SLUICE_COLUMN_UNKNOWN, SLUICE_WHERE_INVALID, SLUICE_CANCELLED, SLUICE_SOURCE_…, SLUICE_TARGET_… (SLUICE_TARGET_FULL: the disk)
  */
 export async function exportTable(options: ExportOptions): Promise<ExportReport> {
+  refuseUnknownOptions('exportTable', options, exportNames);
   const startedMs = performance.now();
   const plan = await planExport(options);
   const tracks = await openTracks(options, plan.form, plan.choice);

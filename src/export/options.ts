@@ -1,4 +1,5 @@
 /** What an export may be asked for, what it tells, and the contract of a format that rows are written in. Plain data but for the stream, the signal and the callback. */
+import type { NamesOf } from '../option-names.ts';
 import type { ColumnValues } from '../rows/batch.ts';
 import type { ColumnType } from '../rows/schema.ts';
 
@@ -31,6 +32,22 @@ export interface ExportOptions {
   /** Ends with SLUICE_CANCELLED; nothing is left behind. */
   readonly signal?: AbortSignal | undefined;
 }
+
+export const exportNames: NamesOf<ExportOptions> = {
+  in: true,
+  table: true,
+  out: true,
+  format: true,
+  compression: true,
+  columns: true,
+  where: true,
+  limit: true,
+  ids: true,
+  overwrites: true,
+  lockTimeoutMs: true,
+  onProgress: true,
+  signal: true,
+};
 
 export interface ExportProgress {
   readonly rows: number;

@@ -1,5 +1,6 @@
 /** The flow of a load: plan → ledger → shards over lanes → indexes → verify → report. */
 import { isSluiceError, SluiceError } from '../errors.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import { endLoad, failLoad, releaseShards } from '../ledger/statements.ts';
 import { findLoad, type LedgerLoad } from '../ledger/reading.ts';
 import { clearControl } from '../ledger/controls.ts';
@@ -8,6 +9,7 @@ import { writeResumeCommand } from './control/command-text.ts';
 import { buildLoadIndex } from './session/index-build.ts';
 import { describeEnvironment } from './report/environment.ts';
 import type { LoadOptions, LoadReport } from './options.ts';
+import { loadNames } from './option-names.ts';
 import { prepareLoad, refuseProblems, type Prepared } from './plan/plan.ts';
 import { endOwner } from './session/owner.ts';
 import { watchSession } from './session/hold-watch.ts';
@@ -29,6 +31,7 @@ import { verifyLoad } from './session/verify-load.ts';
  * @throws SLUICE_PLAN_REFUSED with all problems before anything is written; SLUICE_SOURCE_…, SLUICE_TARGET_…, SLUICE_LANE_DIED when it can't go on.
  */
 export async function load(options: LoadOptions): Promise<LoadReport> {
+  refuseUnknownOptions('load', options, loadNames);
   const prepared = await prepareLoad(options, 'load');
   try {
     return await loadPrepared(prepared, options);

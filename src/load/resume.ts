@@ -1,5 +1,6 @@
 /** Goes on with a load: resume takes up what is unfinished, retry loads refused rows again as a load of its own. */
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions } from '../option-names.ts';
 import { adoptRejects } from '../ledger/statements.ts';
 import { isOver } from '../ledger/load-state.ts';
 import { findByFingerprint, readLoads, type LedgerLoad } from '../ledger/reading.ts';
@@ -13,6 +14,7 @@ import { writeBatchResume, writeCommand } from './control/command-text.ts';
 import { fingerprintLoad } from './plan/fingerprint.ts';
 import type { LoadReport, ResumeOptions } from './options.ts';
 import { checkHold } from './option-check.ts';
+import { resumeNames } from './option-names.ts';
 import { nameLoad, refuseProblems } from './plan/plan.ts';
 import { openRejects } from './session/reject-source.ts';
 import { reportNothingToDo } from './report/report.ts';
@@ -43,6 +45,7 @@ async function withConnection<Result>(options: ResumeOptions, work: (connection:
  * @throws SLUICE_LOAD_UNKNOWN, SLUICE_SOURCE_CHANGED, and what {@link load} throws
  */
 export async function resume(options: ResumeOptions): Promise<LoadReport> {
+  refuseUnknownOptions('resume', options, resumeNames);
   refuseUnfit(options);
   const found = await withConnection(options, (connection) => chooseLoad(connection, options.load));
   refuseBatch(found, options.in);
@@ -91,6 +94,7 @@ function refuseBatch(found: LedgerLoad, target: string): void {
  * @throws SLUICE_LOAD_UNKNOWN; SLUICE_USAGE when the ledger kept no rows to retry; SLUICE_PLAN_REFUSED when the table no longer takes them
  */
 export async function retry(options: RetryOptions): Promise<LoadReport> {
+  refuseUnknownOptions('retry', options, resumeNames);
   const { parent, retries, retryable } = await withConnection(options, async (connection) => {
     const found = await chooseRejected(connection, options.load);
     refuseBatch(found, options.in);

@@ -2,7 +2,7 @@
 import { SluiceError } from '../errors.ts';
 import type { EmbedderIdentity, EmbedSpec } from '../embed/embedder.ts';
 import type { Connection, Metric } from '../target/driver.ts';
-import { findNearestName } from './names.ts';
+import { findNearest } from '../nearest.ts';
 
 /** What the vectors of a column were made with. */
 export interface RecordedEmbedder {
@@ -101,7 +101,7 @@ async function readRecorded(reader: Pick<Connection, 'query'>): Promise<readonly
 
 function unknownTable(table: string, recorded: readonly RecordedColumn[]): SluiceError {
   const tables = [...new Set(recorded.map((row) => row.table))];
-  const nearest = findNearestName(table, tables);
+  const nearest = findNearest(table, tables);
   const list = tables.length === 0 ? 'No table with vectors was loaded into it.' : `Tables with vectors: ${tables.join(', ')}.`;
   return new SluiceError('SLUICE_TABLE_UNKNOWN', `There is no table ${table} in the database.`, {
     hint: nearest === undefined ? list : `Did you mean ${nearest}? ${list}`,
@@ -112,7 +112,7 @@ function unknownTable(table: string, recorded: readonly RecordedColumn[]): Sluic
 function checkColumn(table: string, name: string, known: readonly string[]): string {
   const found = known.find((each) => each === name) ?? known.find((each) => isSameName(each, name));
   if (found !== undefined) return found;
-  const nearest = findNearestName(name, known);
+  const nearest = findNearest(name, known);
   const list = known.length === 0 ? 'It has no vector column.' : `There are: ${known.join(', ')}.`;
   throw new SluiceError('SLUICE_COLUMN_UNKNOWN', `The table ${table} has no column ${name} that could be used here.`, {
     hint: nearest === undefined ? list : `Did you mean ${nearest}? ${list}`,

@@ -1,8 +1,10 @@
 /** The verb search: the rows nearest to a text or a vector, the query embedded as the table's rows were. */
 import { SluiceError } from '../errors.ts';
+import { refuseUnknownOptions, type NamesOf } from '../option-names.ts';
 import type { EmbedSpec } from '../embed/embedder.ts';
 import type { Connection, Decision, Metric, SearchHit } from '../target/driver.ts';
 import { connect } from '../target/registry.ts';
+import { embedderNames } from '../load/option-names.ts';
 import { findVectorColumn, readRecord, type VectorColumn } from './column.ts';
 import { checkQueryVector, openQueryEmbedder, readQueryVector, type Query, type QueryEmbedder } from './query-vector.ts';
 import { defaultRecallQueries, measureRecall, type Recall } from './recall.ts';
@@ -65,6 +67,17 @@ export interface OpenSearch {
   close(): Promise<void>;
 }
 
+const openNames: NamesOf<OpenSearchOptions> = {
+  in: true,
+  table: true,
+  column: true,
+  metric: true,
+  embed: embedderNames,
+  lockTimeoutMs: true,
+};
+const queryNames: NamesOf<QueryOptions> = { k: true, where: true, columns: true, way: true, efSearch: true };
+const searchNames: NamesOf<SearchOptions> = { ...openNames, ...queryNames, query: true, recall: true };
+
 const defaultK = 10;
 const maxK = 10_000;
 const maxRecallQueries = 10_000;
@@ -74,12 +87,14 @@ const maxRecallQueries = 10_000;
  * @throws SLUICE_TARGET_MISSING, SLUICE_TABLE_UNKNOWN, and as {@link OpenSearch.search}
  */
 export async function search(options: SearchOptions): Promise<SearchResult> {
-  const k = checkCount('k', options.k ?? defaultK, maxK);
-  const queries = options.recall === true ? defaultRecallQueries : options.recall === false ? undefined : options.recall;
+  refuseUnknownOptions('search', options, searchNames);
+  const { k: wanted = defaultK, where, columns, way, efSearch, query, recall, ...which } = options;
+  const k = checkCount('k', wanted, maxK);
+  const queries = recall === true ? defaultRecallQueries : recall === false ? undefined : recall;
   if (queries !== undefined) checkCount('recall', queries, maxRecallQueries);
-  const opened = await openSearch(options);
+  const opened = await openSearch(which);
   try {
-    const result = await opened.search(options.query, options);
+    const result = await opened.search(query, { k, where, columns, way, efSearch });
     return queries === undefined ? result : { ...result, recall: await opened.measureRecall({ k, queries }) };
   } finally {
     await opened.close();
@@ -91,6 +106,7 @@ export async function search(options: SearchOptions): Promise<SearchResult> {
  * @throws SLUICE_TARGET_MISSING, SLUICE_TABLE_UNKNOWN, SLUICE_COLUMN_UNKNOWN, SLUICE_USAGE for a table with several vector columns
  */
 export async function openSearch(options: OpenSearchOptions): Promise<OpenSearch> {
+  refuseUnknownOptions('openSearch', options, openNames);
   const lockTimeout = options.lockTimeoutMs === undefined ? {} : { lockTimeoutMs: options.lockTimeoutMs };
   const connection = await connect(options.in, { isReadOnly: true, ...lockTimeout });
   try {
@@ -121,6 +137,7 @@ class TableSearch implements OpenSearch {
 
   async search(query: Query, options: QueryOptions = {}): Promise<SearchResult> {
     this.#checkOpen();
+    refuseUnknownOptions('search', options, queryNames);
     const startedAt = performance.now();
     const k = checkCount('k', options.k ?? defaultK, maxK);
     await this.#refresh();
@@ -138,6 +155,7 @@ class TableSearch implements OpenSearch {
 
   async measureRecall(options: { readonly k?: number; readonly queries?: number } = {}): Promise<Recall> {
     this.#checkOpen();
+    refuseUnknownOptions('measureRecall', options, { k: true, queries: true });
     const k = checkCount('k', options.k ?? defaultK, maxK);
     const queries = checkCount('recall', options.queries ?? defaultRecallQueries, maxRecallQueries);
     await this.#refresh();

@@ -1,4 +1,5 @@
 /** `serve`: an SQLite database over HTTP, with rqlite's routes. Opens engine, queue and sockets in this order, and closes them in the opposite one. */
+import { refuseUnknownOptions, type NamesOf } from '../option-names.ts';
 import { parseSqliteUrl } from '../target/sqlite/connect.ts';
 import type { Engine } from './engine/contract.ts';
 import { openEngine } from './engine/open-engine.ts';
@@ -46,6 +47,21 @@ export interface ServeOptions {
   readonly log?: LogOptions | undefined;
 }
 
+const serveNames: NamesOf<ServeOptions> = {
+  to: true,
+  listen: true,
+  auth: true,
+  cert: true,
+  key: true,
+  isReadOnly: true,
+  checksForeignKeys: true,
+  readers: true,
+  queue: { isTransaction: true, capacity: true, batchSize: true, timeoutMs: true },
+  limits: Object.fromEntries(Object.keys(defaultLimits).map((name) => [name, true] as const)),
+  allowOrigin: true,
+  log: { format: true, level: true, write: true },
+};
+
 export interface RunningServer {
   /** With the port that was taken. */
   readonly url: string;
@@ -64,6 +80,7 @@ export interface RunningServer {
  * @throws SLUICE_USAGE for options and files that can't be used, SLUICE_TARGET_… for the database, SLUICE_TARGET_BUSY for an address in use
  */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
+  refuseUnknownOptions('serve', options, serveNames);
   const address = parseListen(options.listen ?? defaultListen);
   const users = options.auth === undefined ? undefined : openUsers(options.auth);
   const tls = readTls(options.cert, options.key);

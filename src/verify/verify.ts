@@ -1,4 +1,5 @@
 /** Compares a target with its ledger: sums, shards, indexes, row counts, and the digest of all keys. Reads only. */
+import { refuseUnknownOptions, type NamesOf } from '../option-names.ts';
 import { addDigest, formatDigest, parseDigest } from '../ledger/digest.ts';
 import { readDeletions } from '../ledger/deletions.ts';
 import { readLoads, type LedgerLoad } from '../ledger/reading.ts';
@@ -36,6 +37,19 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const verifyNames: NamesOf<VerifyOptions> = {
+  in: true,
+  load: true,
+  table: true,
+  deep: true,
+  from: true,
+  showsValues: true,
+  lanes: true,
+  lockTimeoutMs: true,
+  onProgress: true,
+  signal: true,
+};
+
 /** What `verify` found. */
 export interface TableVerification extends VerifyReport {
   readonly deep?: DeepReport | undefined;
@@ -53,6 +67,7 @@ interface History {
  * @throws SLUICE_LOAD_UNKNOWN, SLUICE_TABLE_UNKNOWN
  */
 export async function verify(options: VerifyOptions): Promise<TableVerification> {
+  refuseUnknownOptions('verify', options, verifyNames);
   checkDeepOptions(options);
   const connection = await openLedger(options.in, options.lockTimeoutMs);
   try {

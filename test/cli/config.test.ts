@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { findNearest } from '../../src/cli/config/nearest.ts';
+import { findNearest } from '../../src/nearest.ts';
 import { readConfig } from '../../src/cli/config/file.ts';
 import { presetNames } from '../../src/cli/config/presets.ts';
 import { loadShape } from '../../src/cli/config/shape.ts';

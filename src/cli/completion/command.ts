@@ -1,7 +1,7 @@
 /** `sluice completion SHELL` prints a script; `sluice complete` is what the script asks at each tab. It never writes, never fails aloud, and never keeps a shell waiting. */
 import process from 'node:process';
 import { SluiceError } from '../../errors.ts';
-import { findNearest } from '../config/nearest.ts';
+import { findNearest } from '../../nearest.ts';
 import type { Invocation } from '../invocation.ts';
 import { openLibrary } from '../library.ts';
 import { writeAll } from '../terminal.ts';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type Pair, type YAMLMap } from 'yaml';
 import { SluiceError } from '../../errors.ts';
 import type { OptionValue } from '../option-value.ts';
-import { findNearest } from './nearest.ts';
+import { findNearest } from '../../nearest.ts';
 import { isBranch, loadShape, type Leaf, type Shape } from './shape.ts';
 import { fillIn, type Surroundings } from './substitution.ts';
 

@@ -1,6 +1,7 @@
 /** Pauses, continues and cancels loads that run anywhere, through the ledger: the sessions of a load look there once a second. Nothing here waits without a deadline. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSluiceError, SluiceError } from '../../errors.ts';
+import { refuseUnknownOptions, type NamesOf } from '../../option-names.ts';
 import { clearControl, makeControls, readControls, recordControl, type ControlCommand } from '../../ledger/controls.ts';
 import { findLoad, readLoads, readShards, type LedgerLoad } from '../../ledger/reading.ts';
 import { endLoad } from '../../ledger/statements.ts';
@@ -9,7 +10,7 @@ import { connect } from '../../target/registry.ts';
 import { writeBatchResume, writeCommand, writeResumeCommand } from './command-text.ts';
 import { describeOwner, isOwnerAlive } from '../session/owner.ts';
 import { chooseLoad } from '../session/session.ts';
-import { openLedger, type LedgerOptions } from './status.ts';
+import { ledgerNames, openLedger, type LedgerOptions } from './status.ts';
 
 /** What became of a command. */
 export interface ControlReport {
@@ -32,6 +33,8 @@ export interface ControlOptions extends LedgerOptions {
   /** Cancel: how long the running sessions are waited for; 10,000 ms by default. They finish the batches in flight. */
   readonly waitMs?: number | undefined;
 }
+
+const controlNames: NamesOf<ControlOptions> = { ...ledgerNames, lockTimeoutMs: true, waitMs: true };
 
 const defaultWaitMs = 10_000;
 const lookMs = 250;
@@ -129,6 +132,7 @@ function report({ load, owners, target }: Held, state: ControlReport['state']): 
  * @throws SLUICE_LOAD_UNKNOWN; SLUICE_USAGE when nobody works on the load
  */
 export async function pause(options: ControlOptions): Promise<ControlReport> {
+  refuseUnknownOptions('pause', options, controlNames);
   return withLoad(options, async (held) => {
     const { load, owners, target } = held;
     refuseOver(held, 'pause');
@@ -154,6 +158,7 @@ export async function pause(options: ControlOptions): Promise<ControlReport> {
  * @throws SLUICE_LOAD_UNKNOWN
  */
 export async function unpause(options: ControlOptions): Promise<ControlReport | undefined> {
+  refuseUnknownOptions('unpause', options, controlNames);
   const reader = await openLedger(options.in, options.lockTimeoutMs);
   let found: LedgerLoad;
   try {
@@ -175,6 +180,7 @@ export async function unpause(options: ControlOptions): Promise<ControlReport | 
  * @throws SLUICE_LOAD_UNKNOWN; SLUICE_USAGE when the load is done
  */
 export async function cancel(options: ControlOptions): Promise<ControlReport> {
+  refuseUnknownOptions('cancel', options, controlNames);
   return withLoad(options, async (held) => {
     const { connection, load } = held;
     refuseOver(held, 'cancel');

@@ -1,5 +1,6 @@
 /** Reads what the ledger says of loads and their refused rows. Reads only. */
 import { SluiceError } from '../../errors.ts';
+import { refuseUnknownOptions, type NamesOf } from '../../option-names.ts';
 import { hasLedger, readLoads, readShards, type LedgerLoad } from '../../ledger/reading.ts';
 import { readControls, type ControlCommand } from '../../ledger/controls.ts';
 import { readRejectCauses, readRejects } from '../../ledger/rejects.ts';
@@ -18,6 +19,9 @@ export interface LedgerOptions {
   /** Load id or label. */
   readonly load?: string | undefined;
 }
+
+/** Of {@link LedgerOptions}. */
+export const ledgerNames: NamesOf<LedgerOptions> = { in: true, load: true };
 
 /**
  * Opens a target that must hold a ledger.
@@ -38,6 +42,7 @@ export async function openLedger(url: string, lockTimeoutMs?: number): Promise<C
 
 /** The loads of a target, oldest first, or the one asked for. A load that no living process works on is not said to be running. */
 export async function status(options: LedgerOptions): Promise<readonly LoadStatus[]> {
+  refuseUnknownOptions('status', options, ledgerNames);
   const connection = await openLedger(options.in);
   try {
     const loads = options.load === undefined ? await readLoads(connection) : [await chooseLoad(connection, options.load)];
@@ -83,6 +88,7 @@ export async function isAlive(connection: Connection, load: LedgerLoad): Promise
 
 /** Open rejects of a load (the newest one by default), in the order of the input. Rows already handed to a retry are not among them. */
 export async function* rejects(options: LedgerOptions): AsyncGenerator<RejectRecord> {
+  refuseUnknownOptions('rejects', options, ledgerNames);
   const connection = await openLedger(options.in);
   try {
     const load = await chooseRejected(connection, options.load);
@@ -97,6 +103,7 @@ export async function* rejects(options: LedgerOptions): AsyncGenerator<RejectRec
 
 /** Rejects of a load grouped by cause, most first, at most 100 causes. */
 export async function rejectSummary(options: LedgerOptions): Promise<readonly RejectCause[]> {
+  refuseUnknownOptions('rejectSummary', options, ledgerNames);
   const connection = await openLedger(options.in);
   try {
     return await readRejectCauses(connection, (await chooseRejected(connection, options.load)).load);

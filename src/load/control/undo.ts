@@ -1,5 +1,6 @@
 /** Takes the rows of a load out of its table again, by the load id that provenance wrote beside each. One transaction deletes, notes how many, and marks the load: all of it or nothing. */
 import { SluiceError } from '../../errors.ts';
+import { refuseUnknownOptions, type NamesOf } from '../../option-names.ts';
 import { clearControl, makeControls } from '../../ledger/controls.ts';
 import { findDeletion, forgetKeys, recordDeletion } from '../../ledger/deletions.ts';
 import { parseDigest } from '../../ledger/digest.ts';
@@ -15,7 +16,7 @@ import { writeCommand } from './command-text.ts';
 import { hasProvenance, provenanceNames } from '../lane/row-origin.ts';
 import { parseRunPlan, type RunPlan } from '../plan/run-plan.ts';
 import { chooseLoad } from '../session/session.ts';
-import { isAlive, openLedger, type LedgerOptions } from './status.ts';
+import { isAlive, ledgerNames, openLedger, type LedgerOptions } from './status.ts';
 
 /** Options of {@link undo}. */
 export interface UndoOptions extends LedgerOptions {
@@ -26,6 +27,8 @@ export interface UndoOptions extends LedgerOptions {
   readonly lockTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+const undoNames: NamesOf<UndoOptions> = { ...ledgerNames, isDryRun: true, lockTimeoutMs: true, signal: true };
 
 /** What was taken out, or would be. */
 export interface UndoReport {
@@ -48,6 +51,7 @@ export interface UndoReport {
  * @throws SLUICE_LOAD_UNKNOWN; SLUICE_USAGE for a load without provenance, or one that runs; SLUICE_TARGET_…
  */
 export async function undo(options: UndoOptions): Promise<UndoReport> {
+  refuseUnknownOptions('undo', options, undoNames);
   const reader = await openLedger(options.in, options.lockTimeoutMs);
   let found: LedgerLoad;
   try {

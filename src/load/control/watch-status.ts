@@ -1,5 +1,6 @@
 /** Watches the running loads of a target from anywhere, by reading its ledger: a few small reads a second, nothing written, and nothing asked of the processes at work. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { refuseUnknownOptions, type NamesOf } from '../../option-names.ts';
 import { readControls } from '../../ledger/controls.ts';
 import { findLoad, hasLedger, type LedgerLoad } from '../../ledger/reading.ts';
 import { text } from '../../ledger/fields.ts';
@@ -8,7 +9,7 @@ import { redactUrl } from '../../target/registry.ts';
 import type { LoadStatus } from '../options.ts';
 import { leaseMs } from '../session/owner.ts';
 import { chooseLoad } from '../session/session.ts';
-import { isAlive, markPaused, openLedger, toStatus, type LedgerOptions } from './status.ts';
+import { isAlive, ledgerNames, markPaused, openLedger, toStatus, type LedgerOptions } from './status.ts';
 
 /** A load at a moment of the watch. */
 export interface WatchedLoad extends LoadStatus {
@@ -25,6 +26,8 @@ export interface WatchOptions extends LedgerOptions {
   readonly intervalMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+const watchNames: NamesOf<WatchOptions> = { ...ledgerNames, intervalMs: true, signal: true };
 
 const defaultIntervalMs = 1_000;
 const minIntervalMs = 100;
@@ -44,6 +47,7 @@ interface Look {
  * @throws SLUICE_TARGET_MISSING, SLUICE_LOAD_UNKNOWN
  */
 export async function* watchStatus(options: WatchOptions): AsyncGenerator<readonly WatchedLoad[], void, undefined> {
+  refuseUnknownOptions('watchStatus', options, watchNames);
   const { load: name, signal, intervalMs = defaultIntervalMs } = options;
   const connection = await openLedger(options.in);
   const looks = new Map<string, Look[]>();

@@ -1,6 +1,7 @@
 /** Makes the plan of a load: opens the source and the target for reading, decides everything, finds all problems at once. Writes nothing. */
 import { randomBytes } from 'node:crypto';
 import { SluiceError } from '../../errors.ts';
+import { refuseUnknownOptions } from '../../option-names.ts';
 import { hasLedger } from '../../ledger/reading.ts';
 import { openSource } from '../../source/open.ts';
 import type { Source } from '../../source/source.ts';
@@ -14,6 +15,7 @@ import { forecastIndex, willIndex } from './index-forecast.ts';
 import { chooseSizes, type Sizes } from './lane-size.ts';
 import { minThreadBytes, stockThreads, type ThreadStock } from '../lane/threads.ts';
 import { checkOptions } from '../option-check.ts';
+import { loadNames } from '../option-names.ts';
 import type { LoadOptions, LoadPlan } from '../options.ts';
 import { tellIgnored } from './ignored-options.ts';
 import { keepMetrics } from './recorded-metric.ts';
@@ -62,6 +64,7 @@ export function nameLoad(): string {
  * @throws SLUICE_USAGE, SLUICE_SCHEME_UNKNOWN, SLUICE_SOURCE_… when there is nothing to plan with
  */
 export async function plan(options: LoadOptions): Promise<LoadPlan> {
+  refuseUnknownOptions('plan', options, loadNames);
   const prepared = await prepareLoad(options, 'plan');
   await prepared.close();
   return prepared.plan;

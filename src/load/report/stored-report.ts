@@ -1,5 +1,6 @@
 /** The account of a load as its ledger has it: counts, plan and rejects, and the report of every session that could leave one. Reads only. */
 import { SluiceError } from '../../errors.ts';
+import { refuseUnknownOptions, type NamesOf } from '../../option-names.ts';
 import { readLoads, type LedgerLoad } from '../../ledger/reading.ts';
 import { readRejectCauses } from '../../ledger/rejects.ts';
 import { readRejectSamples, readSessionCount, readSessions } from '../../ledger/sessions.ts';
@@ -9,13 +10,15 @@ import { writeBatchResume } from '../control/command-text.ts';
 import type { LoadReport, ReportedPlan, RejectSample, SessionReport, StoredReport } from '../options.ts';
 import { parseRunPlan, type RunPlan } from '../plan/run-plan.ts';
 import { chooseLoad } from '../session/session.ts';
-import { isAlive, openLedger, toStatus, type LedgerOptions } from '../control/status.ts';
+import { isAlive, ledgerNames, openLedger, toStatus, type LedgerOptions } from '../control/status.ts';
 
 /** Options of {@link report}. */
 export interface ReportOptions extends LedgerOptions {
   /** `false`: samples of refused rows come with their places and without their text; `true` by default. */
   readonly rows?: boolean | undefined;
 }
+
+const reportNames: NamesOf<ReportOptions> = { ...ledgerNames, rows: true };
 
 /** A screen of samples per cause says what is wrong; 200 of them with 300 characters each keep a page below 1 MB. */
 const sampleLimits = { perCause: 3, rows: 200, rawCharacters: 300 } as const;
@@ -25,6 +28,7 @@ const sampleLimits = { perCause: 3, rows: 200, rawCharacters: 300 } as const;
  * @throws SLUICE_LOAD_UNKNOWN; SLUICE_USAGE for a batch of statements
  */
 export async function report(options: ReportOptions): Promise<StoredReport> {
+  refuseUnknownOptions('report', options, reportNames);
   const connection = await openLedger(options.in);
   try {
     const load = await findReported(connection, options);
