@@ -29,7 +29,8 @@ const usageExitCode = 2;
 export function layoutUndo({ deleted, label, load, state, table, warnings }: UndoReport): readonly string[] {
   const name = label === undefined ? load : `${load} ${label}`;
   const rows = formatCountOf(deleted, 'row');
-  if (state === 'nothing_to_do') return [`load ${load} was undone before: ${rows} were taken out of ${table}`];
+  if (state === 'nothing_to_do')
+    return [`load ${name} is undone already: ${rows} were taken out of ${table} then; nothing was changed now`];
   if (state === 'undone') return [`load ${name} is undone: ${rows} taken out of ${table}`, ...warnings];
   return [
     `load ${name} wrote ${rows} that are in ${table} now; nothing was deleted yet`,

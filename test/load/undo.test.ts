@@ -182,3 +182,25 @@ test('a load without provenance, or one that is not there, is not undone', async
   await assert.rejects(undo({ in: place.in, load: 'z' }), { code: 'SLUICE_LOAD_UNKNOWN' });
   assert.deepEqual(readIds(place.file), [1]);
 });
+
+test('a label that was undone says so when it is undone again, changes nothing, and is free for another load', async (context) => {
+  const file = path.join(makeFolder(context), 't.db');
+  const options: LoadOptions = { from: [{ id: 1 }, { id: 2 }], to: `sqlite:${file}`, table: 't', provenance: true, label: 'nightly' };
+  const { load: first } = await load(options);
+  const place = { in: options.to, load: 'nightly' };
+  assert.equal((await undo(place)).state, 'undone');
+  await load({ ...options, label: 'other' });
+  const ledger = (): unknown => readSql(file, 'SELECT load, label, state, plan, updated_at FROM sluice_loads ORDER BY load');
+  const before = ledger();
+  for (const isDryRun of [false, true]) {
+    const { state, label, load: named, deleted } = await undo({ ...place, isDryRun });
+    assert.deepEqual([state, label, named, deleted], ['nothing_to_do', 'nightly', first, 2]);
+  }
+  assert.deepEqual(ledger(), before);
+  assert.equal(readSql(file, 'SELECT id FROM t').length, 2);
+  await assert.rejects(resume(place), /was undone/u);
+  assert.equal((await status(place))[0]?.state, 'undone');
+  const { load: second } = await load(options);
+  assert.deepEqual(await undo(place).then(({ load: named, state }) => [named, state]), [second, 'undone']);
+  assert.equal((await undo(place)).load, second);
+});

@@ -117,7 +117,8 @@ async function takeOut({ in: target, lockTimeoutMs, signal }: UndoOptions, found
     }
     // Tables that a ledger of an earlier sluice lacks; and a load that a dead process left is no longer running.
     await connection.transact([makeControls, makeDeletions, ...(state === 'running' ? [endLoad(load, 'cancelled')] : [])]);
-    const closing: readonly Statement[] = [markUndone(load), returnRejects(load), clearControl(load)];
+    const noted = noteLabel(found);
+    const closing: readonly Statement[] = [markUndone(load), replacePlan(load, noted.plan), returnRejects(load), clearControl(load)];
     const request: DeleteRequest = {
       table,
       key: readPlan(found).table.key,
@@ -125,8 +126,8 @@ async function takeOut({ in: target, lockTimeoutMs, signal }: UndoOptions, found
       rows: { where: `${quoteIdentifier(provenanceNames.load)} = '${load.replaceAll("'", "''")}'` },
       record: ({ count: deleted, digest }) => [
         recordDeletion(load, 'undone', deleted),
-        ...settleDigest(found, deleted, digest),
         ...closing,
+        ...settleDigest(noted, deleted, digest),
       ],
       signal,
       lockTimeoutMs,
@@ -138,6 +139,11 @@ async function takeOut({ in: target, lockTimeoutMs, signal }: UndoOptions, found
   } finally {
     await connection.close();
   }
+}
+
+/** The label is free again, and still finds the load until another one takes it. */
+function noteLabel(found: LedgerLoad): LedgerLoad {
+  return { ...found, plan: JSON.stringify({ ...readPlan(found), undoneLabel: found.label }) };
 }
 
 /**
@@ -155,7 +161,8 @@ function settleDigest(found: LedgerLoad, deleted: number, digest: string | undef
 }
 
 function describe({ in: target }: UndoOptions, found: LedgerLoad, what: Pick<UndoReport, 'state' | 'deleted'>): UndoReport {
-  const { label, load, table } = found;
+  const { load, table } = found;
+  const label = found.label ?? readPlan(found).undoneLabel;
   return { schema: 1, load, label, target: redactUrl(target), table, ...what, warnings: listWarnings(found, what.deleted) };
 }
 

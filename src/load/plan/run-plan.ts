@@ -59,6 +59,8 @@ export interface RunPlan {
   readonly guarantee: string;
   /** Of a retry of mended rows: the fingerprint of their file, which is not loaded twice. */
   readonly mended?: string | undefined;
+  /** Of a load that was undone: the label that it gave up, by which it is found while no other load has it. */
+  readonly undoneLabel?: string | undefined;
 }
 
 /** All embeddings of a load, in the order of their columns. */

@@ -185,6 +185,11 @@ async function openSession({ connection, threads, load, target, run, source, opt
   };
 }
 
+/** The newest load that gave this label up when it was undone. */
+function findUndone(loads: readonly LedgerLoad[], label: string): LedgerLoad | undefined {
+  return loads.findLast(({ load, plan, state }) => state === 'undone' && parseRunPlan(plan, load).undoneLabel === label);
+}
+
 /**
  * The load that a name means: an id, a label, or the newest unfinished one (else the newest) without a name.
  * @throws SLUICE_LOAD_UNKNOWN
@@ -195,7 +200,7 @@ export async function chooseLoad(connection: Connection, name: string | undefine
     name === undefined
       ? (loads.findLast((load) => !isOver(load.state) && findSuccessor(loads, load) === undefined) ??
         loads.findLast(({ mode }) => mode !== 'delete'))
-      : await findLoad(connection, name);
+      : ((await findLoad(connection, name)) ?? findUndone(loads, name));
   if (found !== undefined) return found;
   const known = loads.map((load) => load.label ?? load.load).slice(-5);
   throw new SluiceError(
