@@ -4,7 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { cancel } from '../../src/load/control/control.ts';
 import { load } from '../../src/load/load.ts';
+import { plan } from '../../src/load/plan/plan.ts';
 import type { LoadOptions, LoadReport } from '../../src/load/options.ts';
 import { resume } from '../../src/load/resume.ts';
 import { connect } from '../../src/target/registry.ts';
@@ -96,6 +98,28 @@ describe('keys that were put off', { skip: serverUrl === undefined ? skipReason 
       await runSql(url, `DELETE FROM people WHERE name = 'theirs'`);
       assert.equal((await resume({ in: url })).state, 'done');
       assert.deepEqual(await readAll(url, 'SELECT count(*) FROM people'), [[rowCount - 3]]);
+    });
+  });
+
+  it('a table that waits for the key of an unfinished load is refused by the plan of another one, with what to do', async () => {
+    await withLoad({ limit: 2_000 }, async (url, { load: first }) => {
+      const other: LoadOptions = { from: [{ id: 5, name: 'theirs', age: 1 }], to: url, table: 'people' };
+      for (const mode of ['insert', 'upsert'] as const) {
+        const { problems } = await plan({ ...other, mode, key: ['id'] });
+        const problem = problems.find((each) => each.includes(first)) ?? assert.fail(problems.join(' '));
+        assert.match(problem, /key \(id\).*sluice resume .*sluice cancel /u);
+      }
+      await assert.rejects(load(other), { code: 'SLUICE_PLAN_REFUSED' });
+      assert.deepEqual((await plan({ ...other, mode: 'replace' })).problems, []);
+      // The load itself goes on.
+      assert.deepEqual((await plan({ from: file, to: url, table: 'people', key: ['id'], shardBytes: 100_000, lanes: 2 })).problems, []);
+      await cancel({ in: url, load: first });
+      const given = await plan(other);
+      assert.deepEqual(given.problems, []);
+      assert.ok(given.warnings.some((each) => each.includes(first)));
+      assert.equal((await resume({ in: url, load: first })).state, 'done');
+      const settled = await plan(other);
+      assert.deepEqual([settled.problems, settled.warnings], [[], []]);
     });
   });
 

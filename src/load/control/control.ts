@@ -3,12 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isSluiceError, SluiceError } from '../../errors.ts';
 import { refuseUnknownOptions, type NamesOf } from '../../option-names.ts';
 import { clearControl, makeControls, readControls, recordControl, type ControlCommand } from '../../ledger/controls.ts';
-import { findLoad, readLoads, readShards, type LedgerLoad } from '../../ledger/reading.ts';
+import { findLoad, readLoads, type LedgerLoad } from '../../ledger/reading.ts';
 import { endLoad } from '../../ledger/statements.ts';
 import type { Connection } from '../../target/driver.ts';
 import { connect } from '../../target/registry.ts';
 import { writeBatchResume, writeCommand, writeResumeCommand } from './command-text.ts';
-import { describeOwner, isOwnerAlive } from '../session/owner.ts';
+import { listLivingOwners } from '../session/living-owners.ts';
+import { describeOwner } from '../session/owner.ts';
 import { chooseLoad } from '../session/session.ts';
 import { ledgerNames, openLedger, type LedgerOptions } from './status.ts';
 
@@ -60,7 +61,7 @@ async function withLoad<Result>(options: ControlOptions, work: (held: Held) => P
   refuseBatch(load, target);
   const connection = await connect(target, lockTimeoutMs === undefined ? {} : { lockTimeoutMs });
   try {
-    return await work({ connection, load, owners: await listOwners(connection, load.load), target });
+    return await work({ connection, load, owners: await listLivingOwners(connection, load.load), target });
   } finally {
     await connection.close();
   }
@@ -88,16 +89,6 @@ function refuseBatch(load: LedgerLoad, target: string): void {
   throw new SluiceError('SLUICE_USAGE', `${load.load} is a batch of statements, which hears no commands.`, {
     hint: `Press Ctrl-C where it runs; go on with: ${writeBatchResume(load, target)}`,
   });
-}
-
-/** Sessions that have unfinished shards of the load and are alive. */
-async function listOwners(connection: Connection, load: string): Promise<readonly string[]> {
-  const shards = await readShards(connection, load, { isOpen: true });
-  const names = new Set<string>();
-  for (const { owner, updatedAt } of shards) {
-    if (owner !== undefined && !names.has(owner) && isOwnerAlive(owner, updatedAt, Date.now())) names.add(owner);
-  }
-  return [...names];
 }
 
 /** The load has nothing left that could be held up. */
@@ -165,7 +156,7 @@ export async function unpause(options: ControlOptions): Promise<ControlReport | 
     found = await chooseLoad(reader, options.load);
     if (found.state !== 'running' || found.mode === 'batch') return undefined;
     if ((await readControls(reader)).get(found.load) !== 'pause') return undefined;
-    if ((await listOwners(reader, found.load)).length === 0) return undefined;
+    if ((await listLivingOwners(reader, found.load)).length === 0) return undefined;
   } finally {
     await reader.close();
   }

@@ -1,14 +1,14 @@
 /** Reads what the ledger says of loads and their refused rows. Reads only. */
 import { SluiceError } from '../../errors.ts';
 import { refuseUnknownOptions, type NamesOf } from '../../option-names.ts';
-import { hasLedger, readLoads, readShards, type LedgerLoad } from '../../ledger/reading.ts';
+import { hasLedger, readLoads, type LedgerLoad } from '../../ledger/reading.ts';
 import { readControls, type ControlCommand } from '../../ledger/controls.ts';
 import { readRejectCauses, readRejects } from '../../ledger/rejects.ts';
 import type { Connection } from '../../target/driver.ts';
 import { connect, redactUrl } from '../../target/registry.ts';
 import type { LoadStatus, RejectCause, RejectRecord } from '../options.ts';
 import { writeNextCommand } from './command-text.ts';
-import { isOwnerAlive } from '../session/owner.ts';
+import { listLivingOwners } from '../session/living-owners.ts';
 import { parseRunPlan } from '../plan/run-plan.ts';
 import { chooseLoad } from '../session/session.ts';
 
@@ -81,9 +81,7 @@ export function markPaused(loads: readonly LoadStatus[], controls: ReadonlyMap<s
 }
 
 export async function isAlive(connection: Connection, load: LedgerLoad): Promise<boolean> {
-  if (load.state !== 'running') return false;
-  const shards = await readShards(connection, load.load, { isOpen: true });
-  return shards.some((shard) => shard.owner !== undefined && isOwnerAlive(shard.owner, shard.updatedAt, Date.now()));
+  return load.state === 'running' && (await listLivingOwners(connection, load.load)).length > 0;
 }
 
 /** Open rejects of a load (the newest one by default), in the order of the input. Rows already handed to a retry are not among them. */

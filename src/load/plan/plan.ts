@@ -7,6 +7,7 @@ import { openSource } from '../../source/open.ts';
 import type { Source } from '../../source/source.ts';
 import type { Capabilities, Connection, TablePlan } from '../../target/driver.ts';
 import { connect, findDriver, redactUrl } from '../../target/registry.ts';
+import { tellAwaitedKey } from './awaited-key.ts';
 import { planColumns, type ColumnPlan } from './column-plan.ts';
 import { findEarlier, type Earlier } from './earlier.ts';
 import { fingerprintLoad } from './fingerprint.ts';
@@ -158,7 +159,8 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
   const isKnown = await hasLedger(connection);
   const known = isKnown ? await findEarlier({ options, source, connection, fingerprint }) : { earlier: undefined, count: 0 };
   const embedder = isKnown ? await findEmbedderProblem(connection, table, columns) : undefined;
-  const parts = { options, source, columns, sizes, table, capabilities: connection.capabilities };
+  const settled = isKnown ? await tellAwaitedKey(columns, { connection, options, table, description, earlier: known.earlier }) : columns;
+  const parts = { options, source, columns: settled, sizes, table, capabilities: connection.capabilities };
   const run = toRunPlan(parts, sample.fields);
   return {
     load,
@@ -167,7 +169,7 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     fingerprint,
     earlierCount: known.count,
     earlier: known.earlier,
-    plan: toLoadPlan({ ...parts, columns: withProblem(columns, embedder) }, run, known.earlier),
+    plan: toLoadPlan({ ...parts, columns: withProblem(parts.columns, embedder) }, run, known.earlier),
   };
 }
 

@@ -2,11 +2,12 @@
 import { SluiceError } from '../../errors.ts';
 import { formatCount } from '../../count-text.ts';
 import { countKeylessRejects, readDeletions } from '../../ledger/deletions.ts';
-import { readLoads, readShards, type LedgerLoad } from '../../ledger/reading.ts';
+import { readLoads, type LedgerLoad } from '../../ledger/reading.ts';
 import type { Capabilities, Connection, Decision, Statement, TablePlan } from '../../target/driver.ts';
 import { describeDefault } from '../../target/sync-limit.ts';
 import type { LoadOptions, SyncCounts } from '../options.ts';
-import { describeOwner, isOwnerAlive } from './owner.ts';
+import { listLivingOwners } from './living-owners.ts';
+import { describeOwner } from './owner.ts';
 
 interface SyncRequest {
   readonly options: LoadOptions;
@@ -98,10 +99,9 @@ export async function refuseReplaced(connection: Pick<Connection, 'query'>, load
 
 /** Why an unfinished sync must not be put aside: somebody works on it. */
 export async function findSyncAtWork(connection: Pick<Connection, 'query'>, load: LedgerLoad): Promise<string | undefined> {
-  const open = await readShards(connection, load.load, { isOpen: true });
-  const busy = open.find(({ owner, updatedAt }) => owner !== undefined && isOwnerAlive(owner, updatedAt, Date.now()));
-  if (busy?.owner === undefined) return undefined;
-  return `Load ${load.load}, a sync of ${load.table}, is at work (${describeOwner(busy.owner)}), and two at a time would undo each other: let it end, or stop it first.`;
+  const [owner] = await listLivingOwners(connection, load.load);
+  if (owner === undefined) return undefined;
+  return `Load ${load.load}, a sync of ${load.table}, is at work (${describeOwner(owner)}), and two at a time would undo each other: let it end, or stop it first.`;
 }
 
 /** Why a finished sync deletes nothing: refused rows of the source whose keys nobody knows may be rows of the table. */
