@@ -6,7 +6,7 @@ import { refuseUnknownOptions } from '../option-names.ts';
 import { createEmbedder } from '../embed/registry.ts';
 import type { Source } from '../source/source.ts';
 import { minThreadBytes } from '../load/lane/threads.ts';
-import { prepareLoad, type Prepared } from '../load/plan/plan.ts';
+import type { Prepared } from '../load/plan/plan.ts';
 import { createProgressMeter, type ProgressMeter } from '../load/report/progress-meter.ts';
 import { watchProgress } from '../load/report/progress-watch.ts';
 import { listEmbeds, type EmbedPlan } from '../load/plan/run-plan.ts';
@@ -17,6 +17,7 @@ import { findOverlapping } from './key-runs.ts';
 import { checkNames, type CheckOptions, type CheckReport } from './options.ts';
 import { makeCheckReport } from './report.ts';
 import type { LaneFindings, ScanPlan, ScanRequest, ShardFindings } from './scan.ts';
+import { prepareUnplaced } from './unplaced.ts';
 import { openScanPool, type ScanPool } from './scan-pool.ts';
 
 const defaultKeyBytes = 64 * 1024 * 1024;
@@ -37,7 +38,7 @@ export async function check(options: CheckOptions): Promise<CheckReport> {
   refuseOptions(options);
   const startedMs = performance.now();
   // The caller's signal ends the reading, not the plan's making: what was found is told all the same.
-  const prepared = await prepareLoad({ ...options, signal: undefined }, 'plan');
+  const prepared = await prepareUnplaced({ ...options, signal: undefined });
   try {
     return await checkPrepared(prepared, options, startedMs);
   } finally {

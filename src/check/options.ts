@@ -1,12 +1,13 @@
 /** What a check may be asked, and what it answers. Plain data but for the source, the signal and the callback. */
 import type { RejectClass } from '../rows/batch.ts';
 import type { ColumnType } from '../rows/schema.ts';
-import type { LoadOptions, LoadPlan } from '../load/options.ts';
+import type { LoadPlan } from '../load/options.ts';
 import { loadNames } from '../load/option-names.ts';
+import type { UnplacedOptions } from './unplaced.ts';
 import type { NamesOf } from '../option-names.ts';
 
 /** Everything that `load` takes, and what is to be found out. */
-export interface CheckOptions extends LoadOptions {
+export interface CheckOptions extends UnplacedOptions {
   /** Places that are told of each cause; 1 to 1,000; 5 by default. */
   readonly positions?: number | undefined;
   /** `false`: no statistics of the columns. */

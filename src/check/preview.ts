@@ -2,17 +2,18 @@
 import { SluiceError } from '../errors.ts';
 import { refuseUnknownOptions, type NamesOf } from '../option-names.ts';
 import { loadNames } from '../load/option-names.ts';
-import type { LoadOptions, LoadPlan } from '../load/options.ts';
-import { prepareLoad, type Prepared } from '../load/plan/plan.ts';
+import type { LoadPlan } from '../load/options.ts';
+import type { Prepared } from '../load/plan/plan.ts';
 import type { Batch, Reject } from '../rows/batch.ts';
 import { createBatchBuilder } from '../rows/builder.ts';
 import { readCell } from '../rows/column-records.ts';
 import type { Column, Scalar } from '../rows/schema.ts';
 import { openTextField, readTextValue } from '../rows/text-fill.ts';
 import { isTextFormat } from '../source/formats.ts';
+import { prepareUnplaced, type UnplacedOptions } from './unplaced.ts';
 import type { Records, Source } from '../source/source.ts';
 
-export interface PreviewOptions extends LoadOptions {
+export interface PreviewOptions extends UnplacedOptions {
   /** Rows that are looked at, rejected ones included; 1 to 10,000; 10 by default. */
   readonly rows?: number | undefined;
 }
@@ -58,7 +59,7 @@ export async function preview(options: PreviewOptions): Promise<Preview> {
   const wanted = options.rows ?? defaultRows;
   if (!(Number.isInteger(wanted) && wanted >= 1 && wanted <= maxRows))
     throw new SluiceError('SLUICE_USAGE', `rows has to be a whole number from 1 to ${String(maxRows)}.`);
-  const prepared = await prepareLoad(options, 'plan');
+  const prepared = await prepareUnplaced(options);
   try {
     const rows = await readRows(prepared, wanted, options.signal);
     return { schema: 1, columns: prepared.run.table.columns, rows, plan: prepared.plan };

@@ -6,7 +6,7 @@ import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';
 import { formatBytes, formatCount, formatCountOf, formatElapsed, formatRate, formatShare } from './quantity.ts';
 import { checkFilePath, writeNamedFile } from './report-file.ts';
-import { readBenchRequest } from './request.ts';
+import { readBenchRequest } from './bench-request.ts';
 import { layoutTable } from './table.ts';
 import { showWaiting, writeAll } from './terminal.ts';
 import type { Colors, Terminal } from './terminal.ts';

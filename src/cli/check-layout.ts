@@ -37,7 +37,10 @@ function describeReading({ source, counts, bytes, elapsedMs, lanes, plan }: Chec
   const speed = `${formatCount(Math.round((counts.read / Math.max(1, elapsedMs)) * 1000))} rows/s`;
   return [
     ['source', `${source} (${plan.source.format}, ${formatBytes(bytes)})`],
-    ['target', `${plan.target}, table ${plan.table.table}, mode ${plan.table.mode}; nothing was written`],
+    [
+      'target',
+      `${plan.target === '' ? 'none, as a new table would have it' : `${plan.target}, table ${plan.table.table}`}, mode ${plan.table.mode}; nothing was written`,
+    ],
     ['read', `${formatCountOf(counts.read, 'row')} in ${formatElapsed(elapsedMs)}, ${speed}, ${formatCountOf(lanes, 'lane')}`],
   ];
 }

@@ -75,6 +75,7 @@ export const commands: readonly CommandSpec[] = [
         'every bad row of the whole input, and every key that comes twice',
         'sluice plan people.csv --to sqlite:library.db --table people --key id --check',
       ],
+      ['the input alone, with the types that a new table would have', 'sluice plan people.csv --check'],
       ['the load as a file to edit', 'sluice plan people.csv --to sqlite:library.db --table people --write load.yaml'],
       ['the same for a program', 'sluice plan people.csv --to sqlite:library.db --table people --json'],
     ],
@@ -87,7 +88,8 @@ export const commands: readonly CommandSpec[] = [
     waiting: 'reading',
     groups: [previewGroup, ...loadGroups, dataOutputGroup],
     examples: [
-      ['the first ten rows', 'sluice preview people.csv --to sqlite:library.db --table people --key id'],
+      ['the first ten rows, as a new table would have them', 'sluice preview people.csv'],
+      ['as a table that is there would have them', 'sluice preview people.csv --to sqlite:library.db --table people --key id'],
       ['with another type for a column', 'sluice preview people.csv --to sqlite:library.db --table people --column zip:text -n 5'],
     ],
     open: async () => (await import('./preview.ts')).runPreview,

@@ -6,15 +6,18 @@ import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';
 import { readPlanFile, writePlanFile } from './plan-file.ts';
 import { layoutPlan } from './plan-layout.ts';
-import { readLoadRequest } from './request.ts';
+import { readLoadRequest, readUnplacedRequest } from './request.ts';
 import { writeAll } from './terminal.ts';
 
 /** Runs the command; 2 when the load would be refused, 3 when a check found bad rows. @throws SLUICE_USAGE for options that can't be used, and what the plan throws. */
 export async function runPlan(invocation: Invocation): Promise<number> {
   const { stdout } = invocation.terminal;
-  const { options, output } = readLoadRequest(invocation);
   const asked = readCheckOptions(invocation);
-  if (asked !== undefined) return (await import('./check.ts')).runCheck(invocation, { ...options, ...asked }, output);
+  if (asked !== undefined) {
+    const { options, output } = readUnplacedRequest(invocation);
+    return (await import('./check.ts')).runCheck(invocation, { ...options, ...asked }, output);
+  }
+  const { options, output } = readLoadRequest(invocation);
   const file = readPlanFile(invocation);
   const { plan } = await openLibrary();
   const found = await plan(options);

@@ -6,7 +6,7 @@ import { toJsonLine } from './json-line.ts';
 import { openLibrary } from './library.ts';
 import { checkValues, whole } from './option-schema.ts';
 import { formatCount, formatCountOf } from './quantity.ts';
-import { readLoadRequest } from './request.ts';
+import { readUnplacedRequest } from './request.ts';
 import { layoutTable } from './table.ts';
 import { writeAll } from './terminal.ts';
 import type { Colors } from './terminal.ts';
@@ -17,7 +17,7 @@ const changedMark = '≠';
 
 export async function runPreview(invocation: Invocation): Promise<number> {
   const { stdout } = invocation.terminal;
-  const { options, output } = readLoadRequest(invocation);
+  const { options, output } = readUnplacedRequest(invocation);
   const { n: rows } = checkValues(invocation, { n: whole(1, 10_000) }, []);
   const { preview } = await openLibrary();
   const found = await preview({ ...options, ...(rows === undefined ? {} : { rows }) });

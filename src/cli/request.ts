@@ -1,6 +1,6 @@
 /** What each command was asked to do: the options of a call as the library takes them, checked as a whole. */
 import * as z from 'zod';
-import type { BenchOptions } from '../bench/options.ts';
+import type { UnplacedOptions } from '../check/unplaced.ts';
 import type { Query, SearchOptions } from '../search/search.ts';
 import type { CacheOptions, IndexOptions, LoadOptions, ResumeOptions } from '../load/options.ts';
 import type { TargetOptions } from '../target/driver.ts';
@@ -29,16 +29,14 @@ interface LoadRequest {
   readonly output: OutputOptions;
 }
 
-interface AgainRequest {
-  readonly options: Omit<ResumeOptions, 'from'> & { readonly from?: string };
+interface UnplacedRequest {
+  readonly options: UnplacedOptions;
   readonly output: OutputOptions;
 }
 
-interface BenchRequest {
-  readonly options: BenchOptions;
-  readonly isJson: boolean;
-  /** Path of a page. */
-  readonly html: string | undefined;
+interface AgainRequest {
+  readonly options: Omit<ResumeOptions, 'from'> & { readonly from?: string };
+  readonly output: OutputOptions;
 }
 
 export interface LedgerRequest {
@@ -131,9 +129,10 @@ const searchShape = {
   recall: toggle,
 };
 
-const benchShape = { to: databaseOf('--to'), rows: whole(1, 10_000_000), dims: whole(0, 16_000), only: names, html: word, json: toggle };
+/** Of commands that look at the input alone where no table is named. */
+const unplacedShape = { ...loadShape, to: word, table: word };
 
-type LoadValues = z.output<z.ZodObject<typeof loadShape>>;
+type LoadValues = z.output<z.ZodObject<typeof unplacedShape>>;
 
 /** Named where nothing is ever deleted, the limit would be taken for one that holds. */
 function findDeleteProblems({ values, flagged }: Invocation): readonly string[] {
@@ -141,15 +140,28 @@ function findDeleteProblems({ values, flagged }: Invocation): readonly string[] 
   return isIdle ? ['--max-deletes means nothing without --mode sync: no other mode deletes rows'] : [];
 }
 
+function findLoadProblems(invocation: Invocation): string[] {
+  const problems = invocation.arguments.length > 0 ? [] : ['nothing to load: name a file, or - for stdin'];
+  return [...problems, ...findEmbedProblems(invocation), ...findDeleteProblems(invocation)];
+}
+
 /** What `load` and `plan` were asked for. @throws SLUICE_USAGE with every problem. */
 export function readLoadRequest(invocation: Invocation): LoadRequest {
-  const { arguments: from } = invocation;
-  const problems = from.length > 0 ? [] : ['nothing to load: name a file, or - for stdin'];
-  const values = checkValues(invocation, loadShape, [...problems, ...findEmbedProblems(invocation), ...findDeleteProblems(invocation)]);
-  const options: LoadOptions = {
+  const values = checkValues(invocation, loadShape, findLoadProblems(invocation));
+  const { to, table } = values;
+  return { options: { ...toLoadOptions(invocation, values), to, table }, output: toOutputOptions(values) };
+}
+
+/** What `plan --check` and `preview` were asked for: a file to write the load into needs its table, as one of --to and --table needs the other. @throws SLUICE_USAGE */
+export function readUnplacedRequest(invocation: Invocation): UnplacedRequest {
+  if (['to', 'table', 'write'].some((name) => invocation.values[name] !== undefined)) return readLoadRequest(invocation);
+  const values = checkValues(invocation, unplacedShape, findLoadProblems(invocation));
+  return { options: toLoadOptions(invocation, values), output: toOutputOptions(values) };
+}
+
+function toLoadOptions({ arguments: from }: Invocation, values: LoadValues): Omit<LoadOptions, 'to' | 'table'> {
+  const options: Omit<LoadOptions, 'to' | 'table'> = {
     from: from.length === 1 ? from[0]! : from,
-    to: values.to,
-    table: values.table,
     key: values.key,
     mode: values.mode,
     format: values.format,
@@ -183,7 +195,7 @@ export function readLoadRequest(invocation: Invocation): LoadRequest {
     maxDeletes: values.mode === 'sync' ? values.maxDeletes : undefined,
     lockTimeoutMs: values.lockTimeout,
   };
-  return { options: dropAbsent(options), output: toOutputOptions(values) };
+  return dropAbsent(options);
 }
 
 function toCacheOptions(values: Pick<LoadValues, 'cache' | 'cacheMaxBytes'>): CacheOptions | false | undefined {
@@ -274,10 +286,4 @@ export function readSearchRequest(invocation: Invocation): SearchRequest {
     lockTimeoutMs: values.lockTimeout,
   };
   return { options: dropAbsent(options), isExplained: values.explain ?? false, isJson: values.json ?? false };
-}
-
-/** What `bench` was asked for. @throws SLUICE_USAGE with every problem. */
-export function readBenchRequest(invocation: Invocation): BenchRequest {
-  const { to, rows, dims, only, html, json } = checkValues(invocation, benchShape, []);
-  return { options: dropAbsent({ to, rows, dims, only }), isJson: json ?? false, html };
 }

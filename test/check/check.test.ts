@@ -275,3 +275,16 @@ test('a check that is cancelled tells what it found so far', async () => {
 test('what can not be meant is refused before anything is read', async () => {
   await assert.rejects(checkFile('none.csv', { positions: 0 }), { code: 'SLUICE_USAGE' });
 });
+
+test('without a table a check and a preview find what they find for a new one, and name no target', async () => {
+  const from = write('id,name,age\n1,a,3\n2,b,x\n1,c,7\n');
+  const options = { from, key: ['id'], types: { age: 'integer' } } as const;
+  const [alone, placed] = [await check(options), await checkFile(from, options)];
+  assert.deepEqual([alone.counts, alone.causes, alone.columns], [placed.counts, placed.causes, placed.columns]);
+  assert.deepEqual([alone.plan.target, alone.plan.table.table, alone.plan.table.ddl], ['', '', []]);
+  assert.ok(alone.plan.warnings.some((warning) => warning.startsWith('No table was named')));
+  const shown = await preview({ from, rows: 1 });
+  assert.deepEqual(shown.columns, (await preview({ from, rows: 1, to: `sqlite:${path.join(folder, 'never.db')}`, table: 'rows' })).columns);
+  await assert.rejects(preview({ from, table: 'rows' }), { code: 'SLUICE_USAGE', message: /table is given without to/u });
+  await assert.rejects(check({ from, to: 'sqlite:never.db' }), { code: 'SLUICE_USAGE', message: /to is given without table/u });
+});

@@ -1,6 +1,6 @@
 /** `sluice plan --check` and `sluice preview` as a person and a program see them. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { makeFolder } from '../fixtures/load-folder.ts';
@@ -72,4 +72,38 @@ test('preview shows values as they would be stored, those that change with what 
   assert.match(stdout, /row 2 \(line 3\): VALUE_FORMAT in age/u);
   assert.match(stdout, /7 rows; 2 values changed on the way .*; 2 would be rejected; nothing was written/u);
   assert.equal(existsSync(path.join(folder, 'none.db')), false);
+});
+
+test('without a table the input is looked at alone, and what that means is said', async (context) => {
+  const folder = makeFolder(context);
+  const input = path.join(folder, 'rows.csv');
+  writeFileSync(input, rows);
+  const checked = await runSluice(['plan', input, '--check', '--key', 'id', '--column', 'age:integer', '--column', 'id:integer']);
+  assert.equal(checked.exitCode, 3);
+  assert.match(checked.stdout, /target +none, as a new table would have it/u);
+  assert.match(checked.stdout, /No table was named: .*a new table would give them/u);
+  assert.match(checked.stdout, /7 rows read: 2 bad, 1 with a key that came before; nothing was written/u);
+  const shown = await runSluice(['preview', input, '-n', '1']);
+  assert.equal(shown.exitCode, 0);
+  assert.match(shown.stdout, /row +id text +name text +age text/u);
+  assert.match(shown.stdout, /No table was named/u);
+  assert.deepEqual(readdirSync(folder), ['rows.csv']);
+});
+
+test('one of --to and --table needs the other, and a file to write the load into needs both', async (context) => {
+  const folder = makeFolder(context);
+  const input = path.join(folder, 'rows.csv');
+  writeFileSync(input, rows);
+  const missing = async (...args: readonly string[]): Promise<string> => {
+    const { exitCode, stderr } = await runSluice([...args]);
+    assert.equal(exitCode, 2);
+    return stderr;
+  };
+  assert.match(await missing('preview', input, '--to', 'sqlite:x.db'), /--table is missing/u);
+  assert.match(await missing('plan', input, '--check', '--table', 't'), /--to is missing/u);
+  assert.match(
+    await missing('plan', input, '--check', '--write', path.join(folder, 'load.yaml')),
+    /--to is missing[^]*--table is missing/u,
+  );
+  assert.match(await missing('plan', input), /--to is missing/u);
 });
