@@ -242,3 +242,19 @@ test('a plan says what a sync does, and what stands against it', async (context)
   assert.ok(ready.decisions.some(({ what, choice }) => what === 'delete limit' && choice === '7'));
   await assert.rejects(load({ ...syncOf(file, { from: rowsOf(['a']) }), mode: 'upsert' }), (error) => isSluiceError(error, 'SLUICE_USAGE'));
 });
+
+test('a resume with limits of its own names those among its decisions', async (context) => {
+  const folder = makeFolder(context);
+  const [target, file] = [path.join(folder, 't.db'), path.join(folder, 'rows.jsonl')];
+  const write = (ids: readonly number[]): void => writeFileSync(file, ids.map((id) => `${JSON.stringify({ id, name: 'a' })}\n`).join(''));
+  write([1, 2, 3, 4]);
+  const options = syncOf(target, { from: file, key: ['id'], maxDeletes: 1 });
+  assert.equal((await load(options)).state, 'done');
+  write([1]);
+  await assert.rejects(load(options), { code: 'SLUICE_DELETE_LIMIT' });
+  const report = await resume({ in: options.to, maxDeletes: 3, lanes: 2 });
+  assert.equal(report.state, 'done');
+  const chosen = (what: string): readonly string[] => report.decisions.filter((each) => each.what === what).map(({ choice }) => choice);
+  assert.deepEqual(chosen('delete limit'), ['3']);
+  assert.deepEqual(chosen('lanes'), ['2']);
+});

@@ -7,7 +7,7 @@ import { findLoad, hasLedger, readLoads, type LedgerLoad } from '../../ledger/re
 import { readRejectCauses } from '../../ledger/rejects.ts';
 import { openSource, reopenSource } from '../../source/open.ts';
 import type { Source } from '../../source/source.ts';
-import type { Connection, Statement } from '../../target/driver.ts';
+import type { Connection, Decision, Statement } from '../../target/driver.ts';
 import { connect } from '../../target/registry.ts';
 import type { LoadOptions, Progress, RateLimit, RejectCause, ResumeOptions } from '../options.ts';
 import { nameOwner } from './owner.ts';
@@ -15,7 +15,7 @@ import type { ThreadStock } from '../lane/threads.ts';
 import type { Kept, Prepared } from '../plan/plan.ts';
 import { listEmbeds, listIndexPlans, parseRunPlan, type RunPlan } from '../plan/run-plan.ts';
 import { checkUnchanged } from '../plan/source-change.ts';
-import { findSuccessor, refuseReplaced, replaceOlderSyncs } from './sync.ts';
+import { findSuccessor, refuseReplaced, replaceOlderSyncs, restateLimit } from './sync.ts';
 import { openStops, type SessionStops } from './session-stops.ts';
 
 /** Tables up to this many rows have their keys digested before a load, so that they can be verified as a whole afterwards. */
@@ -226,12 +226,14 @@ export async function resumeSession(options: ResumeOptions, found: LedgerLoad, o
   try {
     await refuseReplaced(connection, found);
     const stored = parseRunPlan(found.plan, found.load);
+    const lanes = stored.source === undefined ? 1 : (options.lanes ?? stored.lanes);
     const run: RunPlan = {
       ...stored,
       ...(options.maxRejects === undefined ? {} : { maxRejects: options.maxRejects }),
       ...(options.maxDeletes === undefined ? {} : { maxDeletes: options.maxDeletes }),
       ...(options.cache === undefined ? {} : { cache: options.cache }),
-      lanes: stored.source === undefined ? 1 : (options.lanes ?? stored.lanes),
+      lanes,
+      decisions: restateLanes(restateLimit(stored.decisions, options.maxDeletes), lanes),
     };
     const source = input ?? (await reopen(run, options, found));
     checkKind(source, stored, found);
@@ -243,6 +245,12 @@ export async function resumeSession(options: ResumeOptions, found: LedgerLoad, o
     await connection.close();
     throw error;
   }
+}
+
+/** As they are in this session, where it was asked for others than were planned. */
+function restateLanes(decisions: readonly Decision[], lanes: number): readonly Decision[] {
+  const choice = String(lanes);
+  return decisions.map((each) => (each.what === 'lanes' && each.choice !== choice ? { what: 'lanes', choice, why: 'as asked for' } : each));
 }
 
 async function reopen(run: RunPlan, options: ResumeOptions, found: LedgerLoad): Promise<Source> {

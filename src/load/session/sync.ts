@@ -27,6 +27,8 @@ export function addSync(table: TablePlan, request: SyncRequest): TablePlan {
   };
 }
 
+const limitName = 'delete limit';
+
 function explainSync({ isNew, key }: TablePlan, { options, isEmbedded }: SyncRequest): readonly Decision[] {
   if (isNew)
     return [
@@ -40,11 +42,17 @@ function explainSync({ isNew, key }: TablePlan, { options, isEmbedded }: SyncReq
       why: 'the table is to hold what the source holds',
     },
     {
-      what: 'delete limit',
+      what: limitName,
       choice: describeLimit(maxDeletes),
       why: 'rows that are not in the source are deleted at the end, if the whole of it was read, with the key of every row; above the limit none is',
     },
   ];
+}
+
+/** The decisions of a sync that goes on with another limit than it was planned with. */
+export function restateLimit(decisions: readonly Decision[], maxDeletes: LoadOptions['maxDeletes']): readonly Decision[] {
+  if (maxDeletes === undefined) return decisions;
+  return decisions.map((decision) => (decision.what === limitName ? { ...decision, choice: describeLimit(maxDeletes) } : decision));
 }
 
 function describeLimit(maxDeletes: LoadOptions['maxDeletes']): string {
