@@ -171,3 +171,36 @@ test('the nearest word is what was meant, and nothing where nothing is near', ()
   assert.equal(findNearest('xyzzy', ['table', 'key']), undefined);
   assert.ok(presetNames.includes('safe'));
 });
+
+test('what a file names is told as it would be typed in the current folder, and absolute where it was', async (context) => {
+  const folder = makeFolder(context);
+  const inner = path.join(folder, 'jobs');
+  mkdirSync(inner);
+  writeFileSync(path.join(folder, 'people.csv'), 'id\n1\n');
+  writeFileSync(path.join(inner, 'load.yaml'), 'from: ../people.csv\nto: sqlite:people.db\ntable: people\noutput: { progress: none }\n');
+  const run = async (config: string, cwd: string): Promise<string> => {
+    const { stderr, exitCode } = await runSluice(['load', '-c', config, '--again'], { cwd });
+    assert.equal(exitCode, 0, stderr);
+    return stderr;
+  };
+  const above = await run('jobs/load.yaml', folder);
+  assert.match(above, /^done: people\.csv → sqlite:jobs\/people\.db, table people/mu);
+  assert.match(above, /^→ sluice verify --in sqlite:jobs\/people\.db /mu);
+  assert.match(await run('load.yaml', inner), /^done: \.\.\/people\.csv → sqlite:people\.db, table people/mu);
+  assert.ok(
+    (await run(path.join(inner, 'load.yaml'), inner)).includes(
+      `done: ${path.join(folder, 'people.csv')} → sqlite:${path.join(inner, 'people.db')}`,
+    ),
+  );
+});
+
+test('a file whose name alone would be stdin or a URL is still a file', (context) => {
+  const file = write(context, 'from: [./-, "./a:b.csv", "-"]\n');
+  const cwd = process.cwd();
+  process.chdir(path.dirname(file));
+  try {
+    assert.deepEqual(readConfig('load.yaml', {}).values.get('from')?.value, ['./-', './a:b.csv', '-']);
+  } finally {
+    process.chdir(cwd);
+  }
+});

@@ -41,7 +41,7 @@ export function readConfig(file: string, env: Surroundings['env']): Config {
   const lines = new LineCounter();
   const reading: Reading = {
     name: path.basename(file),
-    folder: path.dirname(path.resolve(file)),
+    folder: path.dirname(file),
     env,
     lines,
     problems: [],
@@ -213,12 +213,19 @@ function joinTexts({ kind }: Leaf, texts: readonly string[]): OptionValue {
   return texts[0] ?? '';
 }
 
-/** Relative paths begin at the file's folder; stdin and URLs are none. */
+/** Relative paths begin at the file's folder, which is written as the file is: what is told of them later is what would be typed here. Stdin and URLs are none. */
 function resolvePath({ kind }: Leaf, text: string, folder: string): string {
   if (kind !== 'path' && kind !== 'paths' && kind !== 'url') return text;
   const [, scheme, rest] = /^(sqlite|pglite):(?!\/\/)(.+)$/u.exec(text) ?? [];
-  if (scheme !== undefined && rest !== undefined) return rest.startsWith(':') ? text : `${scheme}:${path.resolve(folder, rest)}`;
-  return text === '-' || kind === 'url' || /^[a-z][a-z0-9+.-]*:/iu.test(text) ? text : path.resolve(folder, text);
+  if (scheme !== undefined && rest !== undefined) return rest.startsWith(':') ? text : `${scheme}:${placeIn(folder, rest)}`;
+  return text === '-' || kind === 'url' || /^[a-z][a-z0-9+.-]*:/iu.test(text) ? text : placeIn(folder, text);
+}
+
+/** A name that would be read as stdin or as a URL by itself keeps a dot before it. */
+function placeIn(folder: string, name: string): string {
+  if (path.isAbsolute(name)) return path.normalize(name);
+  const joined = path.join(folder, name);
+  return joined === '-' || /^[^/]*:/u.test(joined) ? `./${joined}` : joined;
 }
 
 /** `columns: { id: integer, body: { type: text, from: content } }` is `--column id:integer --column body:text --map body=content`. */
