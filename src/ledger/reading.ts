@@ -191,3 +191,13 @@ export async function readEmbedder(reader: Reader, table: string, column: string
   const row = rows[0];
   return row === undefined ? undefined : maybeText(row, 'embedder');
 }
+
+/** Rows that were read behind the first place of the input that is still open: of lanes that commit in any order. */
+export async function countRowsAhead(reader: Reader, load: string): Promise<number> {
+  const rows = await reader.query({
+    sql: `SELECT CAST(coalesce(sum(read_count), 0) AS BIGINT) AS n FROM sluice_shards
+WHERE load = ? AND shard > (SELECT min(shard) FROM sluice_shards WHERE load = ? AND state <> 'done')`,
+    parameters: [load, load],
+  });
+  return rows[0] === undefined ? 0 : count(rows[0], 'n');
+}

@@ -2,14 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { SluiceError } from '../../errors.ts';
 import { refuseUnknownOptions } from '../../option-names.ts';
-import { hasLedger } from '../../ledger/reading.ts';
 import { openSource } from '../../source/open.ts';
 import type { Source } from '../../source/source.ts';
 import type { Capabilities, Connection, TablePlan } from '../../target/driver.ts';
 import { connect, findDriver, redactUrl } from '../../target/registry.ts';
-import { tellAwaitedKey } from './awaited-key.ts';
+import { askLedger } from './ledger-answer.ts';
 import { planColumns, type ColumnPlan } from './column-plan.ts';
-import { findEarlier, type Earlier } from './earlier.ts';
+import type { Earlier } from './earlier.ts';
 import { fingerprintLoad } from './fingerprint.ts';
 import { describeHold } from './hold-plan.ts';
 import { forecastIndex, willIndex } from './index-forecast.ts';
@@ -21,7 +20,7 @@ import type { LoadOptions, LoadPlan } from '../options.ts';
 import { tellIgnored } from './ignored-options.ts';
 import { keepMetrics } from './recorded-metric.ts';
 import { addProvenance, withoutProvenance } from './provenance.ts';
-import { describeEmbeds, findEmbedderProblem } from './planned-embeds.ts';
+import { describeEmbeds } from './planned-embeds.ts';
 import { keepDescriptor, type RunPlan } from './run-plan.ts';
 import { describeChange, listChanges } from './schema-contract.ts';
 import { addSync } from '../session/sync.ts';
@@ -156,11 +155,8 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
   const planned = { ...told, decisions: [...told.decisions, ...changes.map(describeChange)] };
   const table = addSync(planned, { options, capabilities: connection.capabilities, isEmbedded: columns.embed !== undefined });
   const fingerprint = await fingerprintLoad(options, source.descriptor, load);
-  const isKnown = await hasLedger(connection);
-  const known = isKnown ? await findEarlier({ options, source, connection, fingerprint }) : { earlier: undefined, count: 0 };
-  const embedder = isKnown ? await findEmbedderProblem(connection, table, columns) : undefined;
-  const settled = isKnown ? await tellAwaitedKey(columns, { connection, options, table, description, earlier: known.earlier }) : columns;
-  const parts = { options, source, columns: settled, sizes, table, capabilities: connection.capabilities };
+  const known = await askLedger({ options, source, connection, fingerprint, columns, table, description });
+  const parts = { options, source, columns: known.columns, sizes, table, capabilities: connection.capabilities };
   const run = toRunPlan(parts, sample.fields);
   return {
     load,
@@ -169,7 +165,7 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     fingerprint,
     earlierCount: known.count,
     earlier: known.earlier,
-    plan: toLoadPlan({ ...parts, columns: withProblem(parts.columns, embedder) }, run, known.earlier),
+    plan: toLoadPlan({ ...parts, rowsAhead: known.rowsAhead }, run, known.earlier),
   };
 }
 
@@ -237,7 +233,7 @@ function describeGuarantee(source: Source, options: LoadOptions): string {
     : `${once}; a resume reads the stream again from its start and passes over what was committed`;
 }
 
-function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): LoadPlan {
+function toLoadPlan(parts: Parts & { readonly rowsAhead: number }, run: RunPlan, earlier: Earlier | undefined): LoadPlan {
   const { options, source, columns, sizes, table, capabilities } = parts;
   const shards =
     source.wholeShards ?? (source.byteCount === undefined ? undefined : Math.max(1, Math.ceil(source.byteCount / sizes.shardBytes)));
@@ -255,7 +251,7 @@ function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): L
     maxBatchBytes: sizes.maxBatchBytes,
     maxBatchRows: sizes.maxBatchRows,
     isOrdered: sizes.isOrdered,
-    decisions: [...(source.decisions ?? []), ...table.decisions, ...sizes.decisions, ...describeHold(options)],
+    decisions: [...(source.decisions ?? []), ...table.decisions, ...sizes.decisions, ...describeHold(options, parts.rowsAhead)],
     warnings: columns.warnings,
     // Without a column the target's problems are only that there is none.
     problems: [
@@ -266,10 +262,6 @@ function toLoadPlan(parts: Parts, run: RunPlan, earlier: Earlier | undefined): L
     earlier: earlier === undefined ? undefined : { load: earlier.load.load, state: earlier.load.state, what: earlier.what },
     guarantee: run.guarantee,
   };
-}
-
-function withProblem(columns: ColumnPlan, problem: string | undefined): ColumnPlan {
-  return problem === undefined ? columns : { ...columns, problems: [...columns.problems, problem] };
 }
 
 /** @throws SLUICE_PLAN_REFUSED with all problems at once */

@@ -3,7 +3,7 @@ import { isSluiceError, SluiceError } from '../../errors.ts';
 import { insertLoad, insertShard, recordVector, reopenLoad } from '../../ledger/statements.ts';
 import { clearControl } from '../../ledger/controls.ts';
 import { isOver } from '../../ledger/load-state.ts';
-import { findLoad, hasLedger, readLoads, type LedgerLoad } from '../../ledger/reading.ts';
+import { countRowsAhead, findLoad, hasLedger, readLoads, type LedgerLoad } from '../../ledger/reading.ts';
 import { readRejectCauses } from '../../ledger/rejects.ts';
 import { openSource, reopenSource } from '../../source/open.ts';
 import type { Source } from '../../source/source.ts';
@@ -12,6 +12,7 @@ import { connect } from '../../target/registry.ts';
 import type { LoadOptions, Progress, RateLimit, RejectCause, ResumeOptions } from '../options.ts';
 import { nameOwner } from './owner.ts';
 import type { ThreadStock } from '../lane/threads.ts';
+import { describeLimit } from '../plan/hold-plan.ts';
 import type { Kept, Prepared } from '../plan/plan.ts';
 import { listEmbeds, listIndexPlans, parseRunPlan, type RunPlan } from '../plan/run-plan.ts';
 import { checkUnchanged } from '../plan/source-change.ts';
@@ -233,7 +234,10 @@ export async function resumeSession(options: ResumeOptions, found: LedgerLoad, o
       ...(options.maxDeletes === undefined ? {} : { maxDeletes: options.maxDeletes }),
       ...(options.cache === undefined ? {} : { cache: options.cache }),
       lanes,
-      decisions: restateLanes(restateLimit(stored.decisions, options.maxDeletes), lanes),
+      decisions: [
+        ...restateLanes(restateLimit(stored.decisions, options.maxDeletes), lanes),
+        ...(await tellRowsAhead(connection, found, options)),
+      ],
     };
     const source = input ?? (await reopen(run, options, found));
     checkKind(source, stored, found);
@@ -245,6 +249,12 @@ export async function resumeSession(options: ResumeOptions, found: LedgerLoad, o
     await connection.close();
     throw error;
   }
+}
+
+/** A limit that can't be of the first rows any more. */
+async function tellRowsAhead(connection: Connection, { load }: LedgerLoad, { limit }: ResumeOptions): Promise<readonly Decision[]> {
+  const rowsAhead = limit === undefined ? 0 : await countRowsAhead(connection, load);
+  return limit === undefined || rowsAhead === 0 ? [] : [describeLimit(limit, rowsAhead, '')];
 }
 
 /** As they are in this session, where it was asked for others than were planned. */
