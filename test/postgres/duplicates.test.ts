@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
 import { cancel } from '../../src/load/control/control.ts';
+import { status } from '../../src/load/control/status.ts';
 import { load } from '../../src/load/load.ts';
 import { plan } from '../../src/load/plan/plan.ts';
 import type { LoadOptions, LoadReport } from '../../src/load/options.ts';
@@ -121,6 +123,38 @@ describe('keys that were put off', { skip: serverUrl === undefined ? skipReason 
       const settled = await plan(other);
       assert.deepEqual([settled.problems, settled.warnings], [[], []]);
     });
+  });
+
+  it('a stop while doubled keys are settled is a stop and no failure, and a resume finishes', async () => {
+    const database = await createDatabase();
+    try {
+      await runSql(
+        database.url,
+        'CREATE TABLE people (id bigint PRIMARY KEY, name text, age bigint)',
+        'CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$',
+        'CREATE TRIGGER slow BEFORE DELETE ON people FOR EACH STATEMENT EXECUTE FUNCTION dawdle()',
+      );
+      const stop = new AbortController();
+      const running = load({
+        from: file,
+        to: database.url,
+        table: 'people',
+        key: ['id'],
+        target: { indexes: 'rebuild' },
+        signal: stop.signal,
+      });
+      const deleting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`;
+      for (let look = 0; look < 600 && (await readAll(database.url, deleting)).length === 0; look++) await sleep(50);
+      stop.abort();
+      assert.equal((await running).state, 'cancelled');
+      assert.equal((await status({ in: database.url }))[0]?.state, 'cancelled');
+      await runSql(database.url, 'DROP TRIGGER slow ON people');
+      const report = await resume({ in: database.url });
+      assert.deepEqual([report.state, report.verification?.isOk], ['done', true]);
+      assert.deepEqual(await readAll(database.url, 'SELECT count(*) FROM people'), [[rowCount - 3]]);
+    } finally {
+      await database.dispose();
+    }
   });
 
   for (const isAtomic of [false, true]) {

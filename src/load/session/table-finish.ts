@@ -15,16 +15,24 @@ export interface TableEnd {
   readonly decisions: readonly Decision[];
 }
 
-/** Finishes the table after the shards have ended as `end` says; rows that the table refuses only now may turn a `done` into `reject_limit`. */
+/** Finishes the table after the shards have ended as `end` says; rows that the table refuses only now may turn a `done` into `reject_limit`, and a stop into one that a resume goes on from. */
 export async function finishTable(session: Session, meter: ProgressMeter, end: ShardsEnd): Promise<TableEnd> {
+  try {
+    return await settle(session, meter, end);
+  } catch (error) {
+    if (isSluiceError(error, 'SLUICE_REJECT_LIMIT')) return { end: 'reject_limit', decisions: [tellUnpublished(error)] };
+    // Asked to stop while indexes were made, doubled keys settled or rows published: each of them is whole or not there, and a resume does what is left.
+    if (isSluiceError(error, 'SLUICE_CANCELLED') && session.signal.aborted) {
+      return { end: session.stops.cause() ?? 'cancelled', decisions: [tellUnfinished(error)] };
+    }
+    throw error;
+  }
+}
+
+async function settle(session: Session, meter: ProgressMeter, end: ShardsEnd): Promise<TableEnd> {
   try {
     return { end, decisions: await finish(session, meter, end) };
   } catch (error) {
-    if (isSluiceError(error, 'SLUICE_REJECT_LIMIT')) return { end: 'reject_limit', decisions: [tellUnpublished(error)] };
-    // Asked to stop while the rows were published: none is visible, and a resume publishes them.
-    if (isSluiceError(error, 'SLUICE_CANCELLED') && session.signal.aborted) {
-      return { end: session.stops.cause() ?? 'cancelled', decisions: [tellUnpublished(error)] };
-    }
     if (!(error instanceof DuplicateKeysError)) throw error;
     await repairDuplicates(session, error);
   }
@@ -48,6 +56,10 @@ async function finish(session: Session, meter: ProgressMeter, end: ShardsEnd): P
 
 function tellUnpublished({ message }: SluiceError): Decision {
   return { what: 'not published', choice: 'the table is as it was', why: message };
+}
+
+function tellUnfinished({ message }: SluiceError): Decision {
+  return { what: 'not finished', choice: 'a resume does the rest', why: message };
 }
 
 async function readCounts({ connection, load }: Session): Promise<{ readonly read: number; readonly rejected: number }> {
