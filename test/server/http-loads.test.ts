@@ -128,11 +128,68 @@ test('requests are answered while a load waits for its rows, and its events are 
   assert.deepEqual(await query('SELECT count(*) FROM slow'), [[rowCount]]);
 });
 
+interface Steered {
+  readonly load?: string;
+  readonly state?: string;
+  readonly error?: { readonly code: string; readonly hint: string };
+}
+
+async function steer(name: string, verb: string): Promise<{ readonly status: number; readonly body: Steered }> {
+  const response = await fetch(`${server.url}/loads/${name}/${verb}`, { method: 'POST' });
+  return { status: response.status, body: (await response.json()) as Steered };
+}
+
+async function waitForState(name: string, wanted: string): Promise<void> {
+  for (let look = 0; look < 600; look++) {
+    const found = (await (await fetch(`${server.url}/loads/${name}`)).json()) as { readonly state?: string };
+    if (found.state === wanted) return;
+    await sleep(50);
+  }
+  assert.fail(`${name} was never ${wanted}`);
+}
+
+test('a load that runs here is paused, goes on, and is cancelled over HTTP; its label goes on with it', async () => {
+  const sending = request(`${server.url}/loads?table=steered&key=id&label=steered`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'text/csv' },
+  });
+  const answered = once(sending, 'response') as Promise<[IncomingMessage]>;
+  sending.write(`id,text\n${rows.slice(0, 30_000).join('')}`);
+  await waitForState('steered', 'running');
+  const paused = await steer('steered', 'pause');
+  assert.ok(['pausing', 'paused'].includes(paused.body.state ?? ''), JSON.stringify(paused));
+  assert.equal(paused.status, paused.body.state === 'paused' ? 200 : 202);
+  await waitForState('steered', 'paused');
+  const resumed = await steer('steered', 'resume');
+  assert.deepEqual([resumed.status, resumed.body.state], [200, 'running']);
+  assert.equal((await steer('steered', 'resume')).status, 409);
+  const cancelled = await steer('steered', 'cancel');
+  assert.ok(['cancelling', 'cancelled'].includes(cancelled.body.state ?? ''), JSON.stringify(cancelled));
+  await waitForState('steered', 'cancelled');
+  sending.end();
+  const [response] = await answered;
+  assert.equal(response.statusCode, 422);
+  response.resume();
+  assert.match((await steer('steered', 'resume')).body.error?.hint ?? '', /label/);
+  const again = await post('table=steered&key=id&label=steered', `id,text\n${rows.join('')}`, 'text/csv');
+  assert.equal(again.status, 200, await again.clone().text());
+  assert.deepEqual(await query('SELECT count(*), count(DISTINCT id) FROM steered'), [[rowCount, rowCount]]);
+  // Done: nothing to hold up.
+  assert.deepEqual(await steer('steered', 'pause').then(({ status, body }) => [status, body.error?.code]), [409, 'SLUICE_USAGE']);
+});
+
+test('a command to a load that is not there, or none that there is, is told apart', async () => {
+  assert.deepEqual(await steer('nope', 'cancel').then(({ status, body }) => [status, body.error?.code]), [404, 'SLUICE_LOAD_UNKNOWN']);
+  for (const place of ['nightly/stop', 'nightly', 'nightly/pause/now'])
+    assert.equal((await fetch(`${server.url}/loads/${place}`, { method: 'POST' })).status, 404, place);
+  assert.equal((await fetch(`${server.url}/loads/nightly/pause`, { method: 'PUT' })).status, 405);
+});
+
 test('a server that serves nothing but reads refuses loads and queued writes', async () => {
   const { serve } = await import('../../src/server/serve.ts');
   const readOnly = await serve({ to: `sqlite:${server.folder}/db.sqlite`, listen: '127.0.0.1:0', isReadOnly: true });
   try {
-    for (const target of ['/loads?table=x', '/db/execute?queue', '/db/load', '/boot']) {
+    for (const target of ['/loads?table=x', '/loads/x/cancel', '/db/execute?queue', '/db/load', '/boot']) {
       const response = await fetch(`${readOnly.url}${target}`, {
         method: 'POST',
         body: '["SELECT 1"]',

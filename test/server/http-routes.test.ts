@@ -126,8 +126,8 @@ test('the description names every route, and its page holds nothing from elsewhe
   };
   assert.equal(document.openapi, '3.1.0');
   for (const route of routes) {
-    for (const shown of route.shown ?? [route.path]) {
-      const methods = route.methods === 'any' ? ['GET'] : route.methods;
+    for (const { path: shown, methods: own = route.methods } of route.shown ?? [{ path: route.path }]) {
+      const methods = own === 'any' ? ['GET'] : own;
       assert.deepEqual(
         Object.keys(document.paths[shown] ?? {}).toSorted(),
         methods.map((method) => method.toLowerCase()).toSorted(),

@@ -9,6 +9,7 @@ import { refuseBody, refuseReadOnly } from './data-routes.ts';
 import { writeExactJson } from './exact-json.ts';
 import type { Exchange, Handler, Room } from './exchange.ts';
 import type { LoadEvent } from './load-desk.ts';
+import { replyFailure } from './load-reply.ts';
 import { readLoadOrder } from './load-request.ts';
 import { jsonType, refuse, replyText } from './reply.ts';
 
@@ -38,16 +39,6 @@ function replyReport(report: LoadReport, isPretty: boolean): Reply {
   const isDone = report.state === 'done' || report.state === 'nothing_to_do';
   const reply = replyText(isDone ? 200 : 422, jsonType, writeExactJson(report, isPretty));
   return { ...reply, headers: { Location: `/loads/${encodeURIComponent(report.load)}` } };
-}
-
-/** By exit code: what the caller must mend is 400, what may pass by itself 503. */
-function replyFailure(error: SluiceError): Reply {
-  const { code, message, hint, problems } = error;
-  const found = code === 'SLUICE_LOAD_UNKNOWN' || code === 'SLUICE_TARGET_MISSING' ? 404 : undefined;
-  const taken = code === 'SLUICE_LABEL_TAKEN' ? 409 : undefined;
-  const httpStatus = found ?? taken ?? (error.isTransient ? 503 : error.exitCode === 2 ? 400 : 500);
-  const reply = replyText(httpStatus, jsonType, writeExactJson({ error: { code, message, hint, problems } }));
-  return httpStatus === 503 ? { ...reply, headers: { 'Retry-After': '1' } } : reply;
 }
 
 export const listLoads: Handler = async ({ parameters: { values } }, { facts }) => {
@@ -124,12 +115,16 @@ interface Polling {
 
 async function pollEvents({ response, room, name, first }: Polling): Promise<void> {
   let found = first;
-  while (found.state === 'running' && !response.destroyed && !room.stopping.aborted) {
+  while (isGoingOn(found) && !response.destroyed && !room.stopping.aborted) {
     writeEvent(response, 'progress', found);
     await new Promise((resolve) => setTimeout(resolve, pollMs));
     found = await findStatus(room, name);
   }
-  writeEvent(response, found.state === 'running' ? 'progress' : 'done', found);
+  writeEvent(response, isGoingOn(found) ? 'progress' : 'done', found);
+}
+
+function isGoingOn({ state }: LoadStatus): boolean {
+  return state === 'running' || state === 'paused';
 }
 
 /** A client that reads too slowly misses steps rather than filling memory. */

@@ -1,14 +1,14 @@
 /** The description of all routes as OpenAPI 3.1, made from the same list that requests are matched by: nothing is described that is not there. */
 import { parameterTexts, valued, type ParameterName } from './parameter-list.ts';
 import { jsonType } from './reply.ts';
-import type { BodyKind, Method, Route } from './route-table.ts';
+import { listShown, type BodyKind, type Method, type Route } from './route-table.ts';
 import { readVersion } from './version.ts';
 
 const errorText = { description: 'What is wrong, as plain text.', content: { 'text/plain': { schema: { type: 'string' } } } };
 
 /** A document that says what each route takes and gives. */
 export function describeRoutes(routes: readonly Route[], hasAuth: boolean): Readonly<Record<string, unknown>> {
-  const paths = routes.flatMap((route) => (route.shown ?? [route.path]).map((path) => [path, describePath(path, route)] as const));
+  const paths = routes.flatMap((route) => listShown(route).map((shown) => [shown.path, describePath(shown.path, shown)] as const));
   return {
     openapi: '3.1.0',
     info: {

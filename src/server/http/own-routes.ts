@@ -1,5 +1,6 @@
 /** The routes that rqlite does not have: loads, outcomes of the queue, figures, pages. */
 import { queueOutcomes } from './data-routes.ts';
+import { steerLoad } from './load-control.ts';
 import { listLoads, postLoad, showLoad } from './load-routes.ts';
 import { consoleWithoutSlash, home } from './node-routes.ts';
 import { consolePage, description, docsPage, metrics } from './page-routes.ts';
@@ -50,15 +51,21 @@ export const ownRoutes: readonly Route[] = [
   },
   {
     path: '/loads/',
-    shown: ['/loads/{load}', '/loads/{load}/events'],
+    shown: [
+      { path: '/loads/{load}', methods: ['GET'], summary: 'One load by its id or label.' },
+      { path: '/loads/{load}/events', methods: ['GET'], summary: 'The events of a load as they happen.' },
+      { path: '/loads/{load}/pause', methods: ['POST'], summary: 'The load finishes the batch in hand and waits; 202 until it has heard.' },
+      { path: '/loads/{load}/resume', methods: ['POST'], summary: 'A paused load goes on.' },
+      { path: '/loads/{load}/cancel', methods: ['POST'], summary: 'The load ends, resumable; 202 where its end is not seen yet.' },
+    ],
     isPrefix: true,
-    methods: ['GET'],
+    methods: ['GET', 'POST'],
     permissions: ['load'],
     refusalType: jsonType,
     parameters: always,
     answerType: jsonType,
-    summary: 'One load by its id or label; its events as they happen.',
-    handle: showLoad,
+    summary: 'One load by its id or label; its events as they happen; pause, resume and cancel.',
+    handle: (exchange, room) => (exchange.request.method === 'POST' ? steerLoad : showLoad)(exchange, room),
   },
   {
     path: '/metrics',

@@ -1,7 +1,7 @@
 /** Two pages in plain HTML: no scripts, nothing from elsewhere, no data. They can be open to everybody. */
 import type { ServerFacts } from './exchange.ts';
 import { parameterTexts } from './parameter-list.ts';
-import type { Route } from './route-table.ts';
+import { listShown, type Route } from './route-table.ts';
 
 const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
 code,pre{font-family:ui-monospace,monospace;background:#f3f3f3;border-radius:4px;padding:.1em .3em}pre{padding:.8rem;overflow-x:auto}
@@ -30,7 +30,7 @@ function markUp(text: string): string {
 export function writeDocsPage(routes: readonly Route[], hasAuth: boolean): string {
   const who = hasAuth ? 'Requests are signed in by HTTP Basic.' : 'This server has no users: every request is allowed.';
   const links = '<a href="/openapi.json">openapi.json</a> is the same for programs.';
-  return writePage('sluice serve: routes', `<p>${who} ${links}</p>\n${routes.map(writeRoute).join('\n')}`);
+  return writePage('sluice serve: routes', `<p>${who} ${links}</p>\n${routes.flatMap(listShown).map(writeRoute).join('\n')}`);
 }
 
 function writeRoute(route: Route): string {
@@ -38,7 +38,7 @@ function writeRoute(route: Route): string {
   const needs =
     route.permissions.length === 0 ? 'open to everybody' : `needs ${route.permissions.map((name) => `<code>${name}</code>`).join(' and ')}`;
   const parameters = route.parameters.map((name) => `<dt><code>${name}</code></dt><dd>${markUp(parameterTexts[name])}</dd>`).join('');
-  return `<h2><code>${(route.shown ?? [route.path]).map(escape).join('</code> <code>')}</code></h2>
+  return `<h2><code>${escape(route.path)}</code></h2>
 <p>${markUp(route.summary)} <small>${methods}; ${needs}.</small></p>
 <details><summary>Parameters</summary><dl>${parameters}</dl></details>`;
 }

@@ -11,11 +11,19 @@ export const always: readonly ParameterName[] = ['pretty', 'strict'];
 /** What a route takes as a body, for the description. */
 export type BodyKind = 'statements' | 'sql' | 'database' | 'rows' | 'node';
 
+/** A path of a route that takes several. */
+export interface ShownPath {
+  readonly path: string;
+  /** Of those of the route. */
+  readonly methods?: readonly Method[];
+  readonly summary?: string;
+}
+
 export interface Route {
   /** As it is matched; in metrics and in the log it stands for every request that it took. */
   readonly path: string;
   /** As the description writes it, where that is not the path: none for a mere redirect. */
-  readonly shown?: readonly string[];
+  readonly shown?: readonly ShownPath[];
   /** Whether longer paths are taken too: rqlite matches most of its routes so. */
   readonly isPrefix: boolean;
   readonly methods: readonly Method[] | 'any';
@@ -28,4 +36,9 @@ export interface Route {
   readonly answerType: string;
   readonly summary: string;
   readonly handle: Handler;
+}
+
+/** A route for each path of it that is described. */
+export function listShown(route: Route): readonly Route[] {
+  return (route.shown ?? [{}]).map((shown) => ({ ...route, ...shown }));
 }
