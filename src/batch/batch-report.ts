@@ -2,7 +2,7 @@
 import { formatCount } from '../count-text.ts';
 import type { LedgerLoad } from '../ledger/reading.ts';
 import { writeBatchWords, writeCommand } from '../load/control/command-text.ts';
-import { redactUrl } from '../target/registry.ts';
+import { hideSecrets } from '../secret-text.ts';
 import type { Entry } from './batch-entry.ts';
 import { countRejected } from './batch-note.ts';
 import { listWords } from './command-words.ts';
@@ -79,7 +79,7 @@ function describeBatch(
     batch: load.load,
     label: load.label,
     source: input.name,
-    target: redactUrl(options.to),
+    target: hideSecrets(options.to),
     transaction: options.transaction ?? false,
     unit: options.unit,
     guarantee: isNameless

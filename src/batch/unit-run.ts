@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { Connection, RunOptions, UnitOutcome, UnitRequest } from '../target/driver.ts';
 import { LinkLostError, readLanded } from '../target/link.ts';
-import { connect, redactUrl } from '../target/registry.ts';
+import { connect } from '../target/registry.ts';
+import { hideSecrets } from '../secret-text.ts';
 
 /** Waits before the link is tried again: about 8 s in all, as long as a server takes to start again. A fail-over that takes longer is the caller's to wait for. */
 const retryDelaysMs: readonly number[] = [0, 250, 500, 1_000, 2_000, 4_000];
@@ -30,7 +31,7 @@ function checkRuns(connection: Connection, to: string): asserts connection is Ru
   if (connection.run !== undefined) return;
   throw new SluiceError(
     'SLUICE_USAGE',
-    `The target ${redactUrl(to)} (${connection.capabilities.name}) does not take batches of statements.`,
+    `The target ${hideSecrets(to)} (${connection.capabilities.name}) does not take batches of statements.`,
     {
       hint: 'Batches go to sqlite:, postgres:, pglite: and rqlite:. Rows go to any target: sluice load.',
     },

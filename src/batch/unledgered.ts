@@ -3,7 +3,7 @@ import { isSluiceError, SluiceError } from '../errors.ts';
 import { nameLoad } from '../load/plan/plan.ts';
 import { isOverRejectLimit } from '../load/session/reject-limit.ts';
 import { readShape } from '../sql/shape.ts';
-import { redactUrl } from '../target/registry.ts';
+import { hideSecrets } from '../secret-text.ts';
 import { addAnswers, countRejected, noCounts } from './batch-note.ts';
 import { writeBatchCommand } from './batch-report.ts';
 import { countFault, describeUnit } from './batch.ts';
@@ -156,7 +156,7 @@ function report(
     label: options.label,
     state,
     source: input.name,
-    target: redactUrl(options.to),
+    target: hideSecrets(options.to),
     transaction: options.transaction ?? false,
     unit: options.unit,
     counts,

@@ -1,7 +1,8 @@
 /** `bench`: the ways of writing rows that a target's driver brings, run one after another on the user's own database, each counted back and dropped again. */
 import { SluiceError } from '../errors.ts';
 import { refuseUnknownOptions } from '../option-names.ts';
-import { findDriver, redactUrl } from '../target/registry.ts';
+import { findDriver } from '../target/registry.ts';
+import { hideSecrets } from '../secret-text.ts';
 import type { BenchRows, Strategy, StrategyContext, StrategySet } from '../target/strategy.ts';
 import { listLoadStrategies } from './load-strategies.ts';
 import { benchNames, type BenchOptions, type BenchReport, type BenchResult } from './options.ts';
@@ -28,7 +29,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   const { rowCount, dimensions } = checkSizes(options);
   const driver = await findDriver(options.to);
   if (driver.openStrategies === undefined) {
-    throw new SluiceError('SLUICE_USAGE', `There are no ways to compare on ${redactUrl(options.to)}.`, {
+    throw new SluiceError('SLUICE_USAGE', `There are no ways to compare on ${hideSecrets(options.to)}.`, {
       hint: 'sluice bench knows sqlite:, postgres: and rqlite:.',
     });
   }
@@ -38,7 +39,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   try {
     const account = await runAll(set, rows, { ...options, rowCount, dimensions });
     const { facts, notes } = set;
-    return { schema: 1, target: redactUrl(options.to), rows: rowCount, dims: dimensions, facts, ...account, notes };
+    return { schema: 1, target: hideSecrets(options.to), rows: rowCount, dims: dimensions, facts, ...account, notes };
   } finally {
     await set.close();
   }

@@ -1,7 +1,7 @@
 /** `sluice config`: the options as they take effect with where each comes from, or the JSON Schema of configuration files. */
 import { SluiceError } from '../errors.ts';
 import { findNearest } from '../nearest.ts';
-import { hidePassword } from './hidden-password.ts';
+import { hideSecrets } from '../secret-text.ts';
 import type { Invocation } from './invocation.ts';
 import { toJsonLine, toJsonText } from './json-line.ts';
 import type { OptionValue } from './option-value.ts';
@@ -52,9 +52,9 @@ function listShown({ values, labels, origins, secrets, fileSource }: Invocation,
       const origin = origins[name] ?? '';
       return { option: toOption(name), value: secrets.has(name) ? mask : hidePasswords(value), origin, label: labels[name] ?? '' };
     });
-  if (from.length > 0) return [{ option: 'from', value: from.map(hidePassword), origin: 'argument', label: '' }, ...options];
+  if (from.length > 0) return [{ option: 'from', value: from.map(hideSecrets), origin: 'argument', label: '' }, ...options];
   if (fileSource === undefined) return options;
-  const value = fileSource.isSecret ? mask : fileSource.value.map(hidePassword);
+  const value = fileSource.isSecret ? mask : fileSource.value.map(hideSecrets);
   return [{ option: 'from', value, origin: 'file', label: fileSource.label }, ...options];
 }
 
@@ -67,7 +67,7 @@ function toOption(attribute: string): string {
 }
 
 function hidePasswords(value: OptionValue): OptionValue {
-  return typeof value === 'string' ? hidePassword(value) : value;
+  return typeof value === 'string' ? hideSecrets(value) : value;
 }
 
 function layoutShown(shown: readonly Shown[], width: number | undefined): readonly string[] {

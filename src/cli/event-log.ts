@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isSluiceError, SluiceError } from '../errors.ts';
 import type { LoadReport, Progress } from '../load/options.ts';
-import { hidePassword } from './hidden-password.ts';
+import { hideSecrets } from '../secret-text.ts';
 import type { Invocation } from './invocation.ts';
 import type { OptionValue } from './option-value.ts';
 
@@ -74,7 +74,7 @@ function listOptions({ secrets, values }: Opening): Readonly<Record<string, Opti
 
 function hideIn(value: OptionValue): OptionValue {
   if (typeof value === 'boolean') return value;
-  return typeof value === 'string' ? hidePassword(value) : value.map(hidePassword);
+  return typeof value === 'string' ? hideSecrets(value) : value.map(hideSecrets);
 }
 
 /** The little of pino's logger that is used. */

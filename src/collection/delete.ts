@@ -6,7 +6,8 @@ import { recordDeletedRows } from '../ledger/deleted-rows.ts';
 import { hasLedger, readLoads } from '../ledger/reading.ts';
 import { parseRunPlan, type RunPlan } from '../load/plan/run-plan.ts';
 import type { Connection, DeleteOutcome, DeleteRequest, TableDescription } from '../target/driver.ts';
-import { connect, redactUrl } from '../target/registry.ts';
+import { connect } from '../target/registry.ts';
+import { hideSecrets } from '../secret-text.ts';
 import { checkAllowed } from '../target/delete-allowance.ts';
 import { listKeys, writeKey } from './key-list.ts';
 import { deleteNames, type DeleteOptions, type DeleteReport } from './options.ts';
@@ -44,7 +45,7 @@ export async function deleteRows(options: DeleteOptions): Promise<DeleteReport> 
     const { deleted, missing } = done.outcome;
     return {
       schema: 1,
-      database: redactUrl(options.in),
+      database: hideSecrets(options.in),
       table: deletion.description.name,
       isDryRun,
       deleted,
@@ -84,7 +85,7 @@ async function prepareDeletion(connection: Connection, options: DeleteOptions): 
     });
   const description = await connection.describe(options.table);
   if (description === undefined)
-    throw new SluiceError('SLUICE_TABLE_UNKNOWN', `There is no table ${options.table} in ${redactUrl(options.in)}.`, {
+    throw new SluiceError('SLUICE_TABLE_UNKNOWN', `There is no table ${options.table} in ${hideSecrets(options.in)}.`, {
       hint: 'Check the name; sluice status --in … lists the tables that were loaded.',
     });
   if (/^sluice_/iu.test(description.name))

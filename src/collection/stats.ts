@@ -5,7 +5,8 @@ import type { VectorColumn } from '../search/column.ts';
 import { readSearchNotes } from '../search/search-notes.ts';
 import { SluiceError } from '../errors.ts';
 import type { Connection, VectorIndexState } from '../target/driver.ts';
-import { connect, redactUrl } from '../target/registry.ts';
+import { connect } from '../target/registry.ts';
+import { hideSecrets } from '../secret-text.ts';
 import { quoteIdentifier } from '../target/sql-text.ts';
 import { listVectorColumns } from './indexes.ts';
 import { tableNames, type StatsOptions, type TableStats, type VectorStats } from './options.ts';
@@ -24,7 +25,7 @@ export async function stats(options: StatsOptions): Promise<TableStats> {
   try {
     const description = await connection.describe(options.table);
     if (description === undefined)
-      throw new SluiceError('SLUICE_TABLE_UNKNOWN', `There is no table ${options.table} in ${redactUrl(options.in)}.`, {
+      throw new SluiceError('SLUICE_TABLE_UNKNOWN', `There is no table ${options.table} in ${hideSecrets(options.in)}.`, {
         hint: 'Check the name; sluice status --in … lists the tables that were loaded.',
       });
     const { columns, key, name: table } = description;
@@ -36,7 +37,7 @@ export async function stats(options: StatsOptions): Promise<TableStats> {
     const ownIndexes = connection.capabilities.dialect === 'postgres' ? [] : indexes;
     return {
       schema: 1,
-      database: redactUrl(options.in),
+      database: hideSecrets(options.in),
       table,
       rows: counts.rows,
       columns: columns.length,

@@ -6,7 +6,8 @@ import { checkWhere, quoteTableFor, wrapWhere } from '../collection/where.ts';
 import { openDatabase } from '../source/database/database.ts';
 import { addSelection, type Selection } from '../source/database/database-url.ts';
 import type { ColumnRecords, Records, Source } from '../source/source.ts';
-import { connect, redactUrl } from '../target/registry.ts';
+import { connect } from '../target/registry.ts';
+import { hideSecrets } from '../secret-text.ts';
 import { quoteList } from '../target/sql-text.ts';
 import { chooseExport, type ExportChoice } from './columns.ts';
 import { exportNames, type ExportOptions, type ExportReport, type RowBlock } from './options.ts';
@@ -149,7 +150,7 @@ function describeExport({ options, plan, tracks, startedMs }: Run, rows: number,
   const { columns, leftOut, table } = plan.choice;
   return {
     schema: 1,
-    database: redactUrl(options.in),
+    database: hideSecrets(options.in),
     table,
     file: main?.output.name ?? '',
     ...plan.form,

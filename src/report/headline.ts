@@ -3,7 +3,8 @@ import type { LoadReport, StoredReport } from '../load/report/report-contract.ts
 import { formatBytes, formatCount, formatCountOf, formatElapsed, formatRate } from '../quantity-text.ts';
 import { markup, type Markup } from './markup.ts';
 import { writeCommand, writeFacts } from './page.ts';
-import { hideSecrets, tidy } from './safe-text.ts';
+import { hideSecretsIn } from '../secret-text.ts';
+import { tidy } from './safe-text.ts';
 
 interface StateWords {
   readonly text: string;
@@ -80,7 +81,7 @@ function writeNext({ status }: StoredReport): Markup | undefined {
   if (status.next === '') return undefined;
   const isOver = status.state === 'done' || status.state === 'undone';
   const title = !isOver ? 'To go on:' : status.openRejects > 0 ? 'To see what was rejected:' : 'To check it again:';
-  return markup`<p>${title}</p>${writeCommand(hideSecrets(status.next))}`;
+  return markup`<p>${title}</p>${writeCommand(hideSecretsIn(status.next))}`;
 }
 
 function writeKeyFigures({ status, sessions, sessionCount }: StoredReport): Markup {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { defaultCachePath } from '../embed/cache-file.ts';
-import { redactUrl } from '../target/registry.ts';
+import { hideSecrets } from '../secret-text.ts';
 
 /** One search; nothing of what was asked for is kept. */
 export interface SearchNote {
@@ -20,7 +20,7 @@ const maxNotes = 20;
 
 function locateNotes(database: string, table: string): string {
   const [, scheme = '', rest = ''] = /^(sqlite|pglite):(.*)$/isu.exec(database) ?? [];
-  const place = scheme === '' ? redactUrl(database) : `${scheme}:${path.resolve(rest)}`;
+  const place = scheme === '' ? hideSecrets(database) : `${scheme}:${path.resolve(rest)}`;
   const name = createHash('sha256')
     .update(JSON.stringify([place, table.toLowerCase()]))
     .digest('hex');

@@ -1,5 +1,6 @@
 /** From a target's URL to its driver, imported only when it is asked for. Adding a driver adds one line here. */
 import { SluiceError } from '../errors.ts';
+import { hideSecrets } from '../secret-text.ts';
 import type { Connection, ConnectOptions, Driver } from './driver.ts';
 
 const drivers: Readonly<Record<string, () => Promise<{ readonly driver: Driver }>>> = {
@@ -28,7 +29,7 @@ export async function findDriver(url: string): Promise<Driver> {
   const scheme = readScheme(url);
   const open = drivers[scheme];
   if (open === undefined) {
-    const what = scheme === '' ? `The target ${redactUrl(url)} has no scheme.` : `There is no target with the scheme ${scheme}:.`;
+    const what = scheme === '' ? `The target ${hideSecrets(url)} has no scheme.` : `There is no target with the scheme ${scheme}:.`;
     const known = targetSchemes.map((name) => `${name}:`).join(', ');
     throw new SluiceError('SLUICE_SCHEME_UNKNOWN', what, { hint: `Known schemes: ${known} – for example sqlite:library.db.` });
   }
@@ -38,9 +39,4 @@ export async function findDriver(url: string): Promise<Driver> {
 /** Opens a connection to the target of a URL; the caller closes it. */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
   return (await findDriver(url)).connect(url, options);
-}
-
-/** The URL without a password. */
-export function redactUrl(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/:@?#]*):[^@/]*@/iu, '$1:***@');
 }

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { isSluiceError } from '../../src/errors.ts';
 import { readConnectionSettings, type ConnectionSettings } from '../../src/target/postgres/connect/settings.ts';
-import { hidePassword } from '../../src/target/postgres/connect/url.ts';
 import { readFaultyLine, toRefusal, toSluiceError } from '../../src/target/postgres/errors.ts';
 import { PgError } from '../../src/target/postgres/link.ts';
 import { findPassword, readPassword } from '../../src/target/postgres/connect/password-file.ts';
@@ -78,7 +77,6 @@ describe('settings of a connection', () => {
   });
 
   it('no message shows a password', () => {
-    assert.equal(hidePassword('postgres://u:secret@h/db?password=secret&x=1'), 'postgres://u:***@h/db?password=***&x=1');
     for (const url of [
       'postgres://u:secret%zz@h/db',
       'postgres://u:secret@h:1:2/db',

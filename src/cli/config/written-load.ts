@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { Document, isMap, isScalar, type Scalar, type YAMLMap } from 'yaml';
 import type { LoadPlan } from '../../load/options.ts';
+import { dropSecrets } from '../../secret-text.ts';
 import type { Invocation } from '../invocation.ts';
 import type { OptionValue } from '../option-value.ts';
 import { nameAttribute } from './file.ts';
@@ -25,9 +26,10 @@ export function writeLoadFile(invocation: Invocation, plan: LoadPlan, file: stri
   };
   const from = invocation.arguments.map((input) => moveInput(input, file));
   set('from', from.length === 1 ? from[0] : from, describeSource(plan));
-  const { url, password } = splitPassword(moveTarget(String(invocation.values['to'] ?? ''), file));
+  const to = moveTarget(String(invocation.values['to'] ?? ''), file);
+  const url = dropSecrets(to);
   set('to', url);
-  if (password) set('password', 'env:SLUICE_PASSWORD', 'the password that was given is not written here');
+  if (url !== to) set('password', 'env:SLUICE_PASSWORD', 'the password that was given is not written here');
   const said = collect(loadShape, invocation.values);
   for (const [key, value] of Object.entries(said)) set(key, value);
   root.set(document.createNode('columns'), writeColumns(document, plan));
@@ -54,14 +56,6 @@ function moveTarget(target: string, file: string): string {
 function describeSource({ source }: LoadPlan): string {
   const rows = source.estimatedRows === undefined ? '' : `, about ${String(Math.round(source.estimatedRows))} rows`;
   return `${source.format}${rows}`;
-}
-
-function splitPassword(to: string): { readonly url: string; readonly password: boolean } {
-  if (!URL.canParse(to)) return { url: to, password: false };
-  const url = new URL(to);
-  if (url.password === '') return { url: to, password: false };
-  url.password = '';
-  return { url: url.href, password: true };
 }
 
 /** What flags, environment and file said, as the tree has it. */

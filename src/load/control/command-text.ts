@@ -1,5 +1,6 @@
 /** Commands that go on with a load, ready to be pasted into a shell; a password in the URL is left out. */
 import type { LedgerLoad } from '../../ledger/reading.ts';
+import { dropSecrets } from '../../secret-text.ts';
 
 /** `sluice resume --in sqlite:library.db 4f2k9`. */
 export function writeResumeCommand(target: string, load: string): string {
@@ -8,7 +9,7 @@ export function writeResumeCommand(target: string, load: string): string {
 
 /** `sluice batch statements.sql --transaction --to sqlite:app.db`: a batch goes on by its own command. */
 export function writeBatchWords(target: string, words: readonly string[]): string {
-  return ['sluice', 'batch', ...words, '--to', hidePassword(target)].map(quoteArgument).join(' ');
+  return ['sluice', 'batch', ...words, '--to', dropSecrets(target)].map(quoteArgument).join(' ');
 }
 
 /** The command that goes on with a batch, by what its plan keeps of it. */
@@ -32,15 +33,10 @@ export function writeNextCommand(
 
 /** A command about one load of a target. */
 export function writeCommand(verb: string, target: string, load: string): string {
-  return `sluice ${verb} --in ${quoteArgument(hidePassword(target))} ${quoteArgument(load)}`;
+  return `sluice ${verb} --in ${quoteArgument(dropSecrets(target))} ${quoteArgument(load)}`;
 }
 
 /** Leaves a word as it is where no shell could misread it, else puts it in single quotes. */
 function quoteArgument(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-/** `postgres://me:secret@host/db` becomes `postgres://me@host/db`. A password may hold anything but the last `@` before the host. */
-export function hidePassword(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^:@/]*):[^/]*@/i, '$1@');
 }

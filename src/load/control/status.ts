@@ -5,7 +5,8 @@ import { hasLedger, readLoads, type LedgerLoad } from '../../ledger/reading.ts';
 import { readControls, type ControlCommand } from '../../ledger/controls.ts';
 import { readRejectCauses, readRejects } from '../../ledger/rejects.ts';
 import type { Connection } from '../../target/driver.ts';
-import { connect, redactUrl } from '../../target/registry.ts';
+import { connect } from '../../target/registry.ts';
+import { hideSecrets } from '../../secret-text.ts';
 import type { LoadStatus, RejectCause, RejectRecord } from '../options.ts';
 import { writeNextCommand } from './command-text.ts';
 import { listLivingOwners } from '../session/living-owners.ts';
@@ -31,7 +32,7 @@ export async function openLedger(url: string, lockTimeoutMs?: number): Promise<C
   const connection = await connect(url, { isReadOnly: true, ...(lockTimeoutMs === undefined ? {} : { lockTimeoutMs }) });
   try {
     if (await hasLedger(connection)) return connection;
-    throw new SluiceError('SLUICE_LOAD_UNKNOWN', `There is no ledger in ${redactUrl(url)}: sluice never loaded into it.`, {
+    throw new SluiceError('SLUICE_LOAD_UNKNOWN', `There is no ledger in ${hideSecrets(url)}: sluice never loaded into it.`, {
       hint: 'Check the target, or load into it first: sluice load … --to …',
     });
   } catch (error) {
@@ -47,7 +48,7 @@ export async function status(options: LedgerOptions): Promise<readonly LoadStatu
   try {
     const loads = options.load === undefined ? await readLoads(connection) : [await chooseLoad(connection, options.load)];
     const found: LoadStatus[] = [];
-    for (const load of loads) found.push(toStatus(load, redactUrl(options.in), await isAlive(connection, load)));
+    for (const load of loads) found.push(toStatus(load, hideSecrets(options.in), await isAlive(connection, load)));
     return found.some(({ state }) => state === 'running') ? markPaused(found, await readControls(connection)) : found;
   } finally {
     await connection.close();

@@ -10,7 +10,8 @@ import { makeDeletions } from '../../ledger/schema.ts';
 import { endLoad } from '../../ledger/statements.ts';
 import { markUndone, replacePlan, returnRejects } from '../../ledger/undo.ts';
 import type { Connection, DeleteRequest, Statement } from '../../target/driver.ts';
-import { connect, redactUrl } from '../../target/registry.ts';
+import { connect } from '../../target/registry.ts';
+import { hideSecrets } from '../../secret-text.ts';
 import { quoteIdentifier } from '../../target/sql-text.ts';
 import { writeCommand } from './command-text.ts';
 import { hasProvenance, provenanceNames } from '../lane/row-origin.ts';
@@ -163,7 +164,7 @@ function settleDigest(found: LedgerLoad, deleted: number, digest: string | undef
 function describe({ in: target }: UndoOptions, found: LedgerLoad, what: Pick<UndoReport, 'state' | 'deleted'>): UndoReport {
   const { load, table } = found;
   const label = found.label ?? readPlan(found).undoneLabel;
-  return { schema: 1, load, label, target: redactUrl(target), table, ...what, warnings: listWarnings(found, what.deleted) };
+  return { schema: 1, load, label, target: hideSecrets(target), table, ...what, warnings: listWarnings(found, what.deleted) };
 }
 
 function listWarnings({ added, counts, mode }: LedgerLoad, deleted: number): readonly string[] {

@@ -5,7 +5,7 @@ import { readControls } from '../../ledger/controls.ts';
 import { findLoad, hasLedger, type LedgerLoad } from '../../ledger/reading.ts';
 import { text } from '../../ledger/fields.ts';
 import type { Connection } from '../../target/driver.ts';
-import { redactUrl } from '../../target/registry.ts';
+import { hideSecrets } from '../../secret-text.ts';
 import type { LoadStatus } from '../options.ts';
 import { leaseMs } from '../session/owner.ts';
 import { chooseLoad } from '../session/session.ts';
@@ -57,7 +57,7 @@ export async function* watchStatus(options: WatchOptions): AsyncGenerator<readon
       if (signal?.aborted === true) return;
       const running = name === undefined ? await listRunning(connection) : watched;
       const shown = [...new Set([...watched, ...running])];
-      const loads = await lookAt(connection, shown, redactUrl(options.in));
+      const loads = await lookAt(connection, shown, hideSecrets(options.in));
       yield loads.map((load) => measure(load, looks));
       watched = loads.filter(isGoingOn).map(({ load }) => load);
       if (watched.length === 0) return;

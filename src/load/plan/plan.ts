@@ -5,7 +5,8 @@ import { refuseUnknownOptions } from '../../option-names.ts';
 import { openSource } from '../../source/open.ts';
 import type { Source } from '../../source/source.ts';
 import type { Capabilities, Connection, TablePlan } from '../../target/driver.ts';
-import { connect, findDriver, redactUrl } from '../../target/registry.ts';
+import { connect, findDriver } from '../../target/registry.ts';
+import { hideSecrets } from '../../secret-text.ts';
 import { askLedger } from './ledger-answer.ts';
 import { planColumns, type ColumnPlan } from './column-plan.ts';
 import type { Earlier } from './earlier.ts';
@@ -240,7 +241,7 @@ function toLoadPlan(parts: Parts & { readonly rowsAhead: number }, run: RunPlan,
   return {
     schema: 1,
     source: { name: source.name, format: source.format, bytes: source.byteCount, estimatedRows: sizes.estimatedRows, shards },
-    target: redactUrl(options.to),
+    target: hideSecrets(options.to),
     table,
     columns: columns.planned,
     ignoredFields: columns.ignoredFields,

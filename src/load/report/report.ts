@@ -2,7 +2,7 @@
 import type { LedgerLoad } from '../../ledger/reading.ts';
 import { rejectCodes, type RejectClass } from '../../rows/batch.ts';
 import type { Decision } from '../../target/driver.ts';
-import { redactUrl } from '../../target/registry.ts';
+import { hideSecrets } from '../../secret-text.ts';
 import { writeNextCommand } from '../control/command-text.ts';
 import { readHistogram } from './latency-histogram.ts';
 import type { Counts, LoadReport, RejectCause, SyncCounts } from '../options.ts';
@@ -123,7 +123,7 @@ function describeLoad(load: LedgerLoad, target: string): Described {
     load: load.load,
     label: load.label,
     source: load.source,
-    target: redactUrl(target),
+    target: hideSecrets(target),
     table: load.table,
     // Batches have reports of their own.
     mode: load.mode as LoadReport['mode'],

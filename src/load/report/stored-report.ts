@@ -5,7 +5,7 @@ import { readLoads, type LedgerLoad } from '../../ledger/reading.ts';
 import { readRejectCauses } from '../../ledger/rejects.ts';
 import { readRejectSamples, readSessionCount, readSessions } from '../../ledger/sessions.ts';
 import type { Connection } from '../../target/driver.ts';
-import { redactUrl } from '../../target/registry.ts';
+import { hideSecrets } from '../../secret-text.ts';
 import { writeBatchResume } from '../control/command-text.ts';
 import type { LoadReport, ReportedPlan, RejectSample, SessionReport, StoredReport } from '../options.ts';
 import { parseRunPlan, type RunPlan } from '../plan/run-plan.ts';
@@ -36,8 +36,8 @@ export async function report(options: ReportOptions): Promise<StoredReport> {
     const { counts } = load;
     return {
       schema: 1,
-      status: toStatus(load, redactUrl(options.in), await isAlive(connection, load)),
-      target: redactUrl(options.in),
+      status: toStatus(load, hideSecrets(options.in), await isAlive(connection, load)),
+      target: hideSecrets(options.in),
       isBalanced: counts.read === counts.written + counts.skipped + counts.rejected,
       failure: load.failure,
       plan: describePlan(run),

@@ -1,5 +1,6 @@
 /** URLs that name a database as a source: where it is, and which table or query is read. Passwords never get into a name or a kept URL. */
 import { SluiceError } from '../../errors.ts';
+import { dropSecrets } from '../../secret-text.ts';
 
 /** What of a database is read. */
 export type Selection = { readonly kind: 'table'; readonly table: string } | { readonly kind: 'query'; readonly query: string };
@@ -24,9 +25,6 @@ const schemes: Readonly<Record<string, DatabaseAddress['scheme']>> = {
   rqlites: 'rqlite',
 };
 
-/** Parameters of a PostgreSQL URL that hold secrets. */
-const secretParameters = /^(?:password|sslpassword)=/iu;
-
 export function isDatabaseUrl(text: string): boolean {
   return findScheme(text) !== undefined;
 }
@@ -46,22 +44,13 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
   const base = mark < 0 ? text : text.slice(0, mark);
   const { rest, selection } = takeSelection(mark < 0 ? '' : text.slice(mark + 1));
   const url = joinParameters(base, rest);
-  const publicUrl = withoutPassword(url);
+  const publicUrl = dropSecrets(url);
   if (scheme === undefined || selection === undefined) {
     throw new SluiceError('SLUICE_USAGE', `the source ${publicUrl} says neither which table nor which query is to be read`, {
       hint: `Add one of them, in quotes for the shell: '${publicUrl}${rest.length > 0 ? '&' : '?'}table=NAME' or '…query=select …'.`,
     });
   }
   return { scheme, url, publicUrl, selection, name: addSelection(publicUrl, selection) };
-}
-
-/** The URL without its passwords. */
-export function withoutPassword(url: string): string {
-  const [base = '', parameters = ''] = url.split(/\?(.*)/su);
-  return joinParameters(
-    base.replace(/^([a-z]+:\/\/[^/:@?#]*):.*@/iu, '$1@'),
-    parameters.split('&').filter((each) => each !== '' && !secretParameters.test(each)),
-  );
 }
 
 function joinParameters(base: string, parameters: readonly string[]): string {

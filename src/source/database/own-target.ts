@@ -1,7 +1,8 @@
 /** A table that would be loaded into itself, or into its own file where a reader keeps the writer out. */
 import { openSync, closeSync, readSync, existsSync } from 'node:fs';
 import { parseSqliteUrl } from '../../target/sqlite/connect.ts';
-import { isDatabaseUrl, parseDatabaseUrl, withoutPassword, type DatabaseAddress } from './database-url.ts';
+import { dropSecrets } from '../../secret-text.ts';
+import { isDatabaseUrl, parseDatabaseUrl, type DatabaseAddress } from './database-url.ts';
 import type { SourceInput } from '../source.ts';
 
 /** Where the rows are to go. */
@@ -26,7 +27,7 @@ export function findSelfLoad(from: SourceInput, { table, to }: Destination): str
 }
 
 function isSamePlace({ publicUrl, scheme, url }: DatabaseAddress, to: string): boolean {
-  if (scheme !== 'sqlite') return withoutPassword(to) === publicUrl;
+  if (scheme !== 'sqlite') return dropSecrets(to) === publicUrl;
   return /^sqlite:/iu.test(to) && parseSqliteUrl(to) === parseSqliteUrl(url);
 }
 

@@ -1,5 +1,6 @@
 /** http(s) URLs as sources: what of them may be printed and kept, and what is a secret for this session alone. */
 import { SluiceError } from '../../errors.ts';
+import { isSecretName } from '../../secret-text.ts';
 
 export interface HttpAddress {
   /** To ask for; without user and password. */
@@ -15,9 +16,6 @@ export interface HttpAddress {
 export function isHttpUrl(text: string): boolean {
   return /^https?:/iu.test(text);
 }
-
-/** Parameters whose values let whoever has the URL read the file: signatures and tokens of the usual stores. */
-const secretParameters = /signature|^sig$|token|secret|password|credential|api_?key|^key$|auth/iu;
 
 /**
  * @param authorization of the session, where the URL has none of its own; `SLUICE_HTTP_AUTHORIZATION` by default
@@ -55,7 +53,7 @@ function readEnvironment(): string | undefined {
 
 function writeName(url: URL): string {
   const shown = new URL(url);
-  const secrets = [...url.searchParams.keys()].filter((key) => secretParameters.test(key));
+  const secrets = [...url.searchParams.keys()].filter(isSecretName);
   for (const key of secrets) shown.searchParams.set(key, '…');
   return shown.search === '' ? shown.href : `${shown.href.slice(0, shown.href.indexOf('?'))}${decodeURIComponent(shown.search)}`;
 }

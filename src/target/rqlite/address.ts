@@ -1,6 +1,7 @@
 /** Where an rqlite URL leads: hosts in the order they are tried, user, TLS and deadlines. Nothing here ever prints the password. */
 import { readFileSync } from 'node:fs';
 import { SluiceError } from '../../errors.ts';
+import { hideSecrets } from '../../secret-text.ts';
 
 /** One node, as a client reaches it. */
 export interface Host {
@@ -32,17 +33,8 @@ const defaultAnswerTimeoutMs = 60_000;
 
 const urlShape = /^(rqlites?):\/\/(?:(.*)@)?([^@/?#]*)\/?(?:\?([^#]*))?$/iu;
 
-/** All that may be a password is left out, also where it holds an @ that should be an escape, or where the @ and the host are missing. */
-function redact(url: string): string {
-  const start = url.indexOf('//') + 2;
-  const at = url.lastIndexOf('@');
-  const colon = url.indexOf(':', start);
-  if (at > start) return colon < 0 || colon > at ? url : `${url.slice(0, colon)}:***${url.slice(at)}`;
-  return url.replace(/^([a-z]+:\/\/[^:[\]]+):(?!\d{1,5}(?:[,/?]|$)).*$/isu, '$1:***');
-}
-
 function refuse(url: string, what: string): SluiceError {
-  return new SluiceError('SLUICE_USAGE', `The target ${redact(url)} ${what}.`, {
+  return new SluiceError('SLUICE_USAGE', `The target ${hideSecrets(url)} ${what}.`, {
     hint: 'Write it as rqlite://user:password@host:4001,other:4001 – rqlites:// for TLS; options: sslrootcert, connect_timeout, answer_timeout.',
   });
 }

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hideSecrets } from '../../secret-text.ts';
 import { SluiceError } from '../../errors.ts';
 import type { ConnectOptions } from '../driver.ts';
 import { isBusy, toTargetError } from './errors.ts';
@@ -27,7 +28,7 @@ export function parseSqliteUrl(url: string): string {
   const rest = url.slice(url.indexOf(':') + 1).replace(/^\/\/(?=\/)/u, '');
   if (rest.startsWith('//')) {
     // What follows two slashes is a host to one reader and a relative path to the next; taken as a path it would be in the root folder.
-    throw new SluiceError('SLUICE_USAGE', `The target ${url} names a host, and an SQLite database is a file.`, {
+    throw new SluiceError('SLUICE_USAGE', `The target ${hideSecrets(url)} names a host, and an SQLite database is a file.`, {
       hint: 'Write it as sqlite:library.db or sqlite:/data/library.db.',
     });
   }
@@ -38,7 +39,7 @@ export function parseSqliteUrl(url: string): string {
     });
   }
   if (query !== undefined && query !== '') {
-    throw new SluiceError('SLUICE_USAGE', `The target ${url} has options after "?", which sqlite: does not take.`, {
+    throw new SluiceError('SLUICE_USAGE', `The target ${hideSecrets(url)} has options after "?", which sqlite: does not take.`, {
       hint: 'Leave them out; a question mark in the name of a file is written %3F.',
     });
   }

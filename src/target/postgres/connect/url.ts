@@ -1,14 +1,9 @@
 /** `postgres://user:password@host1:5432,host2:5433/database?option=value` taken apart as libpq does it; several hosts and sockets have no place in other readers of URLs. */
 import { SluiceError } from '../../../errors.ts';
-
-/** The URL without its password, for messages. */
-export function hidePassword(url: string): string {
-  // Up to the last @: a password that should have been encoded may hold any character.
-  return url.replace(/^([^:]+:(?:\/\/)?[^:@/]*):.*@/su, '$1:***@').replace(/([?&](?:password|sslpassword)=)[^&]*/giu, '$1***');
-}
+import { hideSecrets } from '../../../secret-text.ts';
 
 function refuse(url: string, why: string): never {
-  throw new SluiceError('SLUICE_USAGE', `The target ${hidePassword(url)} ${why}.`, {
+  throw new SluiceError('SLUICE_USAGE', `The target ${hideSecrets(url)} ${why}.`, {
     hint: 'Write it as postgres://user@host:5432/database, with ?host=/var/run/postgresql for a socket.',
   });
 }
