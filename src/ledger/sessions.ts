@@ -2,16 +2,10 @@
 import type { Connection, Statement } from '../target/driver.ts';
 import { count, maybeText, text } from './fields.ts';
 import type { Reader } from './reading.ts';
-import { ledgerDdl } from './schema.ts';
 
 const tableName = 'sluice_sessions';
 /** A report takes some 10 to 40 kB, so those of a load take a few megabytes at most, however often it is resumed. */
 const keptSessions = 100;
-
-/** Makes the table in a ledger that an earlier version of sluice began. */
-export const sessionsDdl: readonly Statement[] = ledgerDdl
-  .filter((sql) => sql.includes(` ${tableName} `))
-  .map((sql) => ({ sql, parameters: [] }));
 
 /** Enters a report under the next number of its load. It must change one row: two sessions that end together have one number each. */
 export function insertSession(load: string, report: string, endedAt: string): readonly Statement[] {

@@ -2,7 +2,7 @@
 import type { SluiceError } from '../../errors.ts';
 import { findLoad, type LedgerLoad } from '../../ledger/reading.ts';
 import { readRejectCauses } from '../../ledger/rejects.ts';
-import { insertSession, sessionsDdl } from '../../ledger/sessions.ts';
+import { insertSession } from '../../ledger/sessions.ts';
 import { describeEnvironment } from './environment.ts';
 import type { LoadReport } from '../options.ts';
 import { makeReport, type Ending } from './report.ts';
@@ -26,14 +26,14 @@ export async function keepReport(session: Session, report: LoadReport): Promise<
     await session.connection.transact(records);
     return report;
   } catch {
-    return keepInOlderLedger(session, report, records);
+    return keepAfterAnother(session, report, records);
   }
 }
 
-/** A ledger of an earlier version has no place for it; a session that ended at the same moment took its number. Both are mended by one more try. */
-async function keepInOlderLedger(session: Session, report: LoadReport, records: ReturnType<typeof insertSession>): Promise<LoadReport> {
+/** A session that ended at the same moment took its number; the next one is free. */
+async function keepAfterAnother(session: Session, report: LoadReport, records: ReturnType<typeof insertSession>): Promise<LoadReport> {
   try {
-    await session.connection.transact([...sessionsDdl, ...records]);
+    await session.connection.transact(records);
     return report;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
