@@ -1,5 +1,4 @@
 /** What a checking thread and its owner say to each other; plain data. */
-import type { SentError } from '../load/lane/news.ts';
 import type { SourceDescriptor } from '../source/source.ts';
 import type { LaneFindings, ScanPlan, ScanRequest, ShardFindings } from './scan.ts';
 
@@ -9,9 +8,7 @@ export interface ScanStart {
   readonly plan: ScanPlan;
 }
 
-export type ScanCommand = { readonly kind: 'scan'; readonly request: ScanRequest } | { readonly kind: 'stop' } | { readonly kind: 'end' };
+export type ScanQuestion = { readonly kind: 'scan'; readonly request: ScanRequest } | { readonly kind: 'end' };
 
 export type ScanAnswer =
-  | { readonly kind: 'scanned'; readonly findings: ShardFindings }
-  | { readonly kind: 'ended'; readonly findings: LaneFindings }
-  | { readonly kind: 'failed'; readonly error: SentError };
+  { readonly kind: 'scanned'; readonly findings: ShardFindings } | { readonly kind: 'ended'; readonly findings: LaneFindings };

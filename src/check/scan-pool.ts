@@ -1,12 +1,12 @@
 /** Scans shards over lanes: threads where the source can be opened again in one, else the caller's. The first failure ends it. */
 import { rmSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../errors.ts';
-import { unpackError } from '../load/lane/news.ts';
+import { openAskedThread } from '../load/lane/asked-thread.ts';
+import { shareWork } from '../load/lane/shared-work.ts';
 import type { Source, SourceDescriptor } from '../source/source.ts';
 import { nameRecordFile } from './key-records.ts';
 import { createScanner, type LaneFindings, type ScanPlan, type ScanRequest, type ShardFindings } from './scan.ts';
-import type { ScanAnswer, ScanCommand, ScanStart } from './scan-messages.ts';
+import type { ScanAnswer, ScanQuestion, ScanStart } from './scan-messages.ts';
 
 /** As for a load's lanes: rows live only until their batch is counted. */
 const youngGenerationMb = 8;
@@ -56,41 +56,12 @@ export function openScanPool(request: PoolRequest): ScanPool {
   );
   return {
     lanes: count,
-    scanAll: async (requests, tell) => {
-      const next = shareIterator(requests);
-      const failures: unknown[] = [];
-      await Promise.all(
-        lanes.map(async (lane) => {
-          try {
-            for (let item = await next(); item !== undefined && failures.length === 0 && !signal.aborted; item = await next()) {
-              tell(await lane.scan(item));
-            }
-          } catch (error) {
-            failures.push(error);
-          }
-        }),
-      );
-      if (failures.length > 0) throw failures[0];
-    },
+    scanAll: (requests, tell) => shareWork(lanes, { items: requests, signal }, async (lane, item) => tell(await lane.scan(item))),
     end: () => Promise.all(lanes.map((lane) => lane.end())),
     drop: async () => {
       await Promise.all(lanes.map((lane) => lane.drop()));
       for (let lane = 0; lane < count; lane++) rmSync(nameRecordFile(records.folder, records.run, lane), { force: true });
     },
-  };
-}
-
-/** One iterator for several askers, served one after another. */
-function shareIterator(requests: AsyncIterable<ScanRequest> | Iterable<ScanRequest>): () => Promise<ScanRequest | undefined> {
-  const iterator = Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]();
-  let last: Promise<unknown> = Promise.resolve();
-  return () => {
-    const asked = last.then(async () => {
-      const result = await iterator.next();
-      return result.done === true ? undefined : result.value;
-    });
-    last = asked.catch(() => undefined);
-    return asked;
   };
 }
 
@@ -104,54 +75,28 @@ function openOwnLane(source: Source, plan: ScanPlan, signal: AbortSignal): ScanL
 }
 
 function openThread(start: ScanStart, signal: AbortSignal): ScanLane {
-  const file = new URL(import.meta.url.endsWith('.ts') ? './check-thread.ts' : './check-thread.js', import.meta.url);
-  const worker = new Worker(file, {
+  const thread = openAskedThread<ScanQuestion, ScanAnswer>({
+    // The published package holds compiled files; the repository runs from source.
+    file: new URL(import.meta.url.endsWith('.ts') ? './check-thread.ts' : './check-thread.js', import.meta.url),
     workerData: start,
-    name: 'sluice check',
-    resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
+    verb: 'check',
+    maxYoungGenerationSizeMb: youngGenerationMb,
   });
-  const ask = createAsking(worker);
-  const stop = (): void => worker.postMessage({ kind: 'stop' } satisfies ScanCommand);
-  signal.addEventListener('abort', stop);
+  signal.addEventListener('abort', thread.stop);
   return {
     scan: async (request) => {
-      const answer = await ask({ kind: 'scan', request });
+      const answer = await thread.ask({ kind: 'scan', request });
       if (answer.kind !== 'scanned') throw new SluiceError('SLUICE_INTERNAL', `A checking thread answered ${answer.kind}.`);
       return answer.findings;
     },
     end: async () => {
-      const answer = await ask({ kind: 'end' });
+      const answer = await thread.ask({ kind: 'end' });
       if (answer.kind !== 'ended') throw new SluiceError('SLUICE_INTERNAL', `A checking thread answered ${answer.kind}.`);
       return answer.findings;
     },
     drop: async () => {
-      signal.removeEventListener('abort', stop);
-      await worker.terminate();
+      signal.removeEventListener('abort', thread.stop);
+      await thread.close();
     },
   };
-}
-
-/** One question at a time; a thread that dies answers with its end. */
-function createAsking(worker: Worker): (command: ScanCommand) => Promise<Exclude<ScanAnswer, { kind: 'failed' }>> {
-  let settle: { resolve: (answer: Exclude<ScanAnswer, { kind: 'failed' }>) => void; reject: (error: unknown) => void } | undefined;
-  let death: unknown;
-  const fail = (error: unknown): void => {
-    death = error;
-    settle?.reject(error);
-  };
-  worker.on('message', (answer: ScanAnswer) => {
-    if (answer.kind === 'failed') settle?.reject(unpackError(answer.error));
-    else settle?.resolve(answer);
-  });
-  worker.on('error', (cause: Error) => fail(new SluiceError('SLUICE_LANE_DIED', `A checking thread died: ${cause.message}`, { cause })));
-  worker.on('exit', (code) => fail(new SluiceError('SLUICE_LANE_DIED', `A checking thread ended with ${String(code)}.`)));
-  return (command) =>
-    new Promise((resolve, reject) => {
-      if (death !== undefined) {
-        reject(death);
-        return;
-      }
-      settle = { resolve, reject };
-      worker.postMessage(command);
-    });
 }

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, createZstdCompress } from 'node:zlib';
 import { SluiceError } from '../errors.ts';
+import { syncFolder } from '../synced-folder.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
@@ -150,16 +151,6 @@ async function packFile(file: string, compression: Compression): Promise<void> {
 
 async function syncFile(file: string): Promise<void> {
   const handle = await open(file, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
   try {
     await handle.sync();
   } finally {

@@ -1,6 +1,5 @@
 /** What a comparison with the source is asked for, finds and reports. Plain data: most of it goes between threads. */
 import type { LedgerShard } from '../ledger/reading.ts';
-import type { SentError } from '../load/lane/news.ts';
 import type { RunPlan } from '../load/plan/run-plan.ts';
 import type { SourceDescriptor } from '../source/source.ts';
 
@@ -100,12 +99,3 @@ export interface DeepThreadStart {
   readonly task: DeepTask;
   readonly source: SourceDescriptor;
 }
-
-/** What is said to it, and what it answers. One shard at a time. */
-export interface DeepCommand {
-  readonly kind: 'compare';
-  readonly shard: DeepShard;
-}
-
-export type DeepAnswer =
-  { readonly kind: 'found'; readonly findings: DeepFindings } | { readonly kind: 'failed'; readonly error: SentError };

@@ -1,12 +1,12 @@
 /** Readers of a source side by side, in threads of their own where the source can be opened there. Shards are handed out as readers come free. */
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../errors.ts';
-import { unpackError } from '../load/lane/news.ts';
+import { openAskedThread } from '../load/lane/asked-thread.ts';
+import { shareWork } from '../load/lane/shared-work.ts';
 import { minThreadBytes } from '../load/lane/threads.ts';
 import type { Source } from '../source/source.ts';
 import { findDriver } from '../target/registry.ts';
-import type { DeepAnswer, DeepCommand, DeepFindings, DeepShard, DeepTask, DeepThreadStart } from './deep-contract.ts';
+import type { DeepFindings, DeepShard, DeepTask, DeepThreadStart } from './deep-contract.ts';
 import { openDeepReader, type DeepReader } from './deep-shard.ts';
 
 /** As many as a load has lanes at most on a target with one writer; past the cores of the machine more readers only take memory. */
@@ -28,15 +28,16 @@ export async function readShardsDeep(request: ReadRequest): Promise<void> {
   const readers = await openReaders(request);
   const failing = new AbortController();
   const signal = request.signal === undefined ? failing.signal : AbortSignal.any([request.signal, failing.signal]);
-  let next = 0;
-  const work = async (reader: DeepReader): Promise<void> => {
-    for (let at = next++; at < request.shards.length && !signal.aborted; at = next++) {
-      const shard = request.shards[at];
-      if (shard !== undefined) request.onShard(await reader.compare(shard, signal), at);
-    }
-  };
   try {
-    await Promise.all(readers.map(work));
+    await shareWork(readers, { items: request.shards.entries(), signal }, async (reader, [at, shard]) => {
+      try {
+        request.onShard(await reader.compare(shard, signal), at);
+      } catch (error) {
+        // The others need not end what they have in hand.
+        failing.abort();
+        throw error;
+      }
+    });
   } finally {
     failing.abort();
     await Promise.all(readers.map((reader) => reader.close()));
@@ -54,36 +55,21 @@ async function openReaders({ task, source, shards, lanes }: ReadRequest): Promis
   return Array.from({ length: count }, () => openThread({ task, source: descriptor }));
 }
 
-/** A reader in a thread of its own. It is asked for one shard at a time. */
+/** A reader in a thread of its own. It is asked for one shard at a time; a stop is not waited for, as it only reads. */
 function openThread(workerData: DeepThreadStart): DeepReader {
-  // The published package holds compiled files; the repository runs from source.
-  const file = new URL(import.meta.url.endsWith('.ts') ? './deep-thread.ts' : './deep-thread.js', import.meta.url);
-  const worker = new Worker(file, { workerData, name: 'sluice verify' });
-  let pending: PromiseWithResolvers<DeepFindings> | undefined;
-  const fail = (error: unknown): void => pending?.reject(error);
-  worker.on('message', (answer: DeepAnswer) => {
-    if (answer.kind === 'found') pending?.resolve(answer.findings);
-    else fail(unpackError(answer.error));
+  const thread = openAskedThread<DeepShard, DeepFindings>({
+    // The published package holds compiled files; the repository runs from source.
+    file: new URL(import.meta.url.endsWith('.ts') ? './deep-thread.ts' : './deep-thread.js', import.meta.url),
+    workerData,
+    verb: 'verify',
   });
-  worker.on('error', fail);
-  worker.on('exit', () =>
-    fail(
-      new SluiceError('SLUICE_LANE_DIED', 'A thread of the verification ended by itself.', {
-        hint: 'Verify again; with --lanes 1 in this thread alone.',
-      }),
-    ),
-  );
   return {
     compare: async (shard, signal) => {
-      pending = Promise.withResolvers<DeepFindings>();
-      const stop = (): void => fail(new SluiceError('SLUICE_CANCELLED', 'The verification was stopped.'));
+      const stopped = Promise.withResolvers<never>();
+      const stop = (): void => stopped.reject(new SluiceError('SLUICE_CANCELLED', 'The verification was stopped.'));
       signal?.addEventListener('abort', stop, { once: true });
-      worker.postMessage({ kind: 'compare', shard } satisfies DeepCommand);
-      return pending.promise.finally(() => signal?.removeEventListener('abort', stop));
+      return Promise.race([thread.ask(shard), stopped.promise]).finally(() => signal?.removeEventListener('abort', stop));
     },
-    // It only reads: there is nothing that must be put right before it ends.
-    close: async () => {
-      await worker.terminate();
-    },
+    close: thread.close,
   };
 }

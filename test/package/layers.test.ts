@@ -9,7 +9,18 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** A folder may import from its own layer and from those before it. `testing` sits beside what users call: it is published and tests drivers. */
 const layers: readonly (readonly string[])[] = [
-  ['errors.ts', 'count-text.ts', 'nearest.ts', 'option-names.ts', 'quantity-text.ts', 'secret-text.ts', 'rows', 'sql'],
+  [
+    'errors.ts',
+    'count-text.ts',
+    'nearest.ts',
+    'option-names.ts',
+    'process-life.ts',
+    'quantity-text.ts',
+    'secret-text.ts',
+    'synced-folder.ts',
+    'rows',
+    'sql',
+  ],
   ['source', 'embed', 'target', 'ledger'],
   ['load', 'batch', 'search', 'verify', 'bench', 'check', 'collection', 'export'],
   ['report'],

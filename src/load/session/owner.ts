@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { threadId } from 'node:worker_threads';
+import { isProcessRunning } from '../../process-life.ts';
 
 /** An owner that is on another machine, or whose process can't be told from a later one, is given this long after its last commit. */
 export const leaseMs = 60_000;
@@ -45,21 +46,11 @@ export function isOwnerAlive(owner: string, updatedAt: string, nowMs: number): b
   const [host, pidText = '', start, session = ''] = owner.split(separator);
   if (host !== hostname().replaceAll(separator, '-')) return isFresh;
   const pid = Number(pidText);
-  if (!isRunning(pid)) return false;
+  if (!isProcessRunning(pid)) return false;
   const startNow = readStart(pid);
   if (start !== undefined && start !== '' && startNow !== '' && start !== startNow) return false;
   if (pid === process.pid && session.startsWith(`${String(threadId)}-`)) return living.has(owner);
   return isFresh;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: there is such a process, of another user.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }
 
 /** A readable form for messages: `process 4711 on host`. */

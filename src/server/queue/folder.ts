@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { syncFolder } from '../../synced-folder.ts';
 import { writeSegmentHead } from './record.ts';
 
 /** One file of the queue. It holds sequence numbers from `base` up to the next file's base. */
@@ -85,16 +86,5 @@ export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: 
   while (written < bytes.byteLength) {
     const { bytesWritten } = await handle.write(bytes, written, bytes.byteLength - written, position + written);
     written += bytesWritten;
-  }
-}
-
-/** Windows can't open a folder, and keeps names durable on its own. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

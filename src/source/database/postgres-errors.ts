@@ -2,19 +2,7 @@
 import { isSluiceError, SluiceError, type ErrorCode } from '../../errors.ts';
 import { quoteServer, toSluiceError } from '../../target/postgres/errors.ts';
 import { PgError } from '../../target/postgres/link.ts';
-
-/** Codes of a target and what they are of a source. */
-const sourceCodes: Readonly<Partial<Record<ErrorCode, ErrorCode>>> = {
-  SLUICE_TARGET_MISSING: 'SLUICE_SOURCE_MISSING',
-  SLUICE_TARGET_DENIED: 'SLUICE_SOURCE_DENIED',
-  SLUICE_TARGET_UNREACHABLE: 'SLUICE_SOURCE_READ',
-  SLUICE_TARGET_TIMEOUT: 'SLUICE_SOURCE_READ',
-  SLUICE_TARGET_BUSY: 'SLUICE_SOURCE_READ',
-  SLUICE_TARGET_LOCKED: 'SLUICE_SOURCE_READ',
-  SLUICE_TARGET_FULL: 'SLUICE_SOURCE_READ',
-  SLUICE_TARGET_FAILED: 'SLUICE_SOURCE_READ',
-  SLUICE_LINK_LOST: 'SLUICE_SOURCE_READ',
-};
+import { sourceCodes } from './source-codes.ts';
 
 interface Explanation {
   readonly code: ErrorCode;

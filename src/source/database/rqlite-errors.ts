@@ -1,17 +1,7 @@
 /** Errors of rqlite as errors of a source: a link that broke while rows were read leaves nothing of the load in doubt. */
-import { isSluiceError, SluiceError, type ErrorCode } from '../../errors.ts';
+import { isSluiceError, SluiceError } from '../../errors.ts';
 import type { DatabaseAddress } from './database-url.ts';
-
-/** Codes of a target and what they are of a source. */
-const sourceCodes: Readonly<Partial<Record<ErrorCode, ErrorCode>>> = {
-  SLUICE_TARGET_MISSING: 'SLUICE_SOURCE_MISSING',
-  SLUICE_TARGET_DENIED: 'SLUICE_SOURCE_DENIED',
-  SLUICE_TARGET_UNREACHABLE: 'SLUICE_SOURCE_READ',
-  SLUICE_TARGET_TIMEOUT: 'SLUICE_SOURCE_READ',
-  SLUICE_TARGET_BUSY: 'SLUICE_SOURCE_READ',
-  SLUICE_TARGET_LOCKED: 'SLUICE_SOURCE_READ',
-  SLUICE_LINK_LOST: 'SLUICE_SOURCE_READ',
-};
+import { sourceCodes } from './source-codes.ts';
 
 /** The error that a caller of the source sees; what is none of sluice's comes back as it is. */
 export function toRqliteSourceError(error: unknown, { name, selection }: DatabaseAddress): unknown {
@@ -27,7 +17,7 @@ export function toRqliteSourceError(error: unknown, { name, selection }: Databas
       },
     );
   }
-  const code = error.code === 'SLUICE_TARGET_FAILED' ? 'SLUICE_SOURCE_READ' : sourceCodes[error.code];
+  const code = sourceCodes[error.code];
   if (code === undefined) return error;
   const hint =
     code === 'SLUICE_SOURCE_DENIED'

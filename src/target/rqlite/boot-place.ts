@@ -5,6 +5,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RqliteLink } from './link.ts';
+import { isProcessRunning } from '../../process-life.ts';
 
 const fileName = 'built.db';
 
@@ -32,7 +33,7 @@ export function hasBootFile(file: string): boolean {
 export async function makeBootFolder(link: RqliteLink, file: string): Promise<void> {
   const prefix = writePrefix(link);
   for (const name of await readdir(tmpdir())) {
-    if (name.startsWith(prefix) && !isRunning(Number(name.slice(prefix.length).split('-')[0]))) await removeFolder(name);
+    if (name.startsWith(prefix) && !isProcessRunning(Number(name.slice(prefix.length).split('-')[0]))) await removeFolder(name);
   }
   // What is built may be nobody else's to read.
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
@@ -40,16 +41,6 @@ export async function makeBootFolder(link: RqliteLink, file: string): Promise<vo
 
 async function removeFolder(name: string): Promise<void> {
   await rm(path.join(tmpdir(), name), { recursive: true, force: true });
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: there is such a process, of another user.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }
 
 /** The file, its journals and its folder. */

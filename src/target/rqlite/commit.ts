@@ -1,10 +1,10 @@
 /** The commit: rows, rejects and the shard's mark in one request with one transaction. A request whose answer is lost is never sent again before the ledger was asked. */
+import { toReject } from '../sqlite/commit.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Batch, Reject } from '../../rows/batch.ts';
 import { advanceShard, insertReject, selectShard } from '../../ledger/statements.ts';
 import type { CommitUnit, Mark, Outcome, RejectKeeping } from '../driver.ts';
 import { readLanded } from '../link.ts';
-import type { Refusal } from '../sqlite/errors.ts';
 import { BodyTooLarge, readRows, toResultRows, toStatementError, writeStatement } from './answer.ts';
 import { readBudget, shrinkBudget } from './budget.ts';
 import { createRowEncoder, toSqlValue } from './encode.ts';
@@ -203,18 +203,6 @@ function writeRequest({ request, progress, mirrored }: Committing, piece: Piece,
 /** What is kept of a row that holds half of a surrogate pair has a mark in its place. */
 function wellForm(reject: Reject): Reject {
   return reject.raw === undefined ? reject : { ...reject, raw: reject.raw.toWellFormed() };
-}
-
-function toReject({ places }: Batch, row: number, refusal: Refusal): Reject {
-  return {
-    code: refusal.code,
-    message: refusal.message,
-    ...(refusal.column === undefined ? {} : { column: refusal.column }),
-    row: places.rows[row] ?? 0,
-    offset: places.offsets[row] ?? 0,
-    line: places.lines[row] ?? 0,
-    raw: places.raw(row),
-  };
 }
 
 /** A request that was too large is cut; everything else is thrown, with what is pending where its end is unknown. */

@@ -1,4 +1,5 @@
 /** What an entry of rqlite's answer means for a statement of a unit. */
+import { nameColumns } from '../answer-columns.ts';
 import type { AnswerRow, StatementAnswer, StatementError, StatementErrorCode, StatementValue } from '../batch-contract.ts';
 import { readValue, type Entry } from './answer.ts';
 import type { ReadyStatement } from './unit-statement.ts';
@@ -33,18 +34,6 @@ export function isOwnConflict({ shape }: ReadyStatement, message: string): boole
   if (shape.verb !== 'INSERT' || shape.table === undefined || !message.startsWith('UNIQUE constraint failed')) return false;
   const where = message.slice(message.indexOf(':') + 2).toLowerCase();
   return where.startsWith("index '") || where.startsWith(`${shape.table.name.text.toLowerCase()}.`);
-}
-
-/** A name that comes again gets a number behind it; else one value would hide the other. */
-function nameColumns(names: readonly string[]): readonly string[] {
-  if (new Set(names).size === names.length) return names;
-  const taken = new Set<string>();
-  return names.map((name) => {
-    let unique = name;
-    for (let count = 1; taken.has(unique) || (count > 1 && names.includes(unique)); count++) unique = `${name}:${String(count)}`;
-    taken.add(unique);
-    return unique;
-  });
 }
 
 function toAnswerRow(columns: readonly string[], { types, values }: Entry, row: number): AnswerRow {

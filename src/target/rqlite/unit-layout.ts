@@ -1,4 +1,5 @@
 /** What a unit is sent as: its statements, behind them guards and the questions for rows in the way, with the place of each in the request. */
+import { readBlamed } from '../sqlite/unit-existing.ts';
 import { writeExistingQuery } from '../../sql/existing-row.ts';
 import type { StatementAnswer, Statement, UnitRequest } from '../batch-contract.ts';
 import { quoteIdentifier } from '../sql-text.ts';
@@ -104,14 +105,6 @@ function writeQuestions(run: UnitRun, step: ReadyStatement): readonly Question[]
 /** Whether a statement may be not applied, so that somebody asks for the row in its way. */
 export function mayMeetRows(unit: UnitRequest, step: ReadyStatement): boolean {
   return unit.statusRows && (step.isConditional || (unit.onConflict === 'not_applied' && step.shape.verb === 'INSERT'));
-}
-
-function readBlamed(message: string | undefined): string | undefined {
-  const list = /^UNIQUE constraint failed: (.*)$/su.exec(message ?? '')?.[1];
-  return list
-    ?.split(', ')
-    .map((name) => name.slice(name.lastIndexOf('.') + 1).toLowerCase())
-    .join();
 }
 
 /** `not_applied`, with the row where one was asked for and found: by the key that the server blamed (`message`) before others. */

@@ -1,4 +1,5 @@
 /** A statement made ready: one statement in its text, what kind it is, its parameters, and what SQLite compiled of it. */
+import { nameColumns } from '../answer-columns.ts';
 import { readShape, type StatementShape } from '../../sql/shape.ts';
 import { splitStatements } from '../../sql/split.ts';
 import { readTokens } from '../../sql/tokens.ts';
@@ -101,16 +102,4 @@ function compile(session: UnitSession, entry: UnitEntry): void {
   entry.columns = nameColumns(statement.columns().map(({ name }) => name));
   if (entry.columns.length > 0) statement.setReturnArrays(true);
   entry.statement = statement;
-}
-
-/** A name that comes again gets a number behind it, as SQLite gives one in a subquery; else one value would hide the other. */
-function nameColumns(names: readonly string[]): readonly string[] {
-  if (new Set(names).size === names.length) return names;
-  const taken = new Set<string>();
-  return names.map((name) => {
-    let unique = name;
-    for (let count = 1; taken.has(unique) || (count > 1 && names.includes(unique)); count++) unique = `${name}:${String(count)}`;
-    taken.add(unique);
-    return unique;
-  });
 }

@@ -46,7 +46,8 @@ export function findExisting(request: ExistingRequest): AnswerRow | undefined {
   return undefined;
 }
 
-function readBlamed(message: string | undefined): string | undefined {
+/** The columns of the key that SQLite names in its refusal, as `a,b`; undefined for another one. */
+export function readBlamed(message: string | undefined): string | undefined {
   const list = /^UNIQUE constraint failed: (.*)$/su.exec(message ?? '')?.[1];
   return list
     ?.split(', ')

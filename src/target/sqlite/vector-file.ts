@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Metric } from '../driver.ts';
 import { createGraph, type HnswGraph, type HnswSettings } from './vector-hnsw.ts';
+import { isProcessRunning } from '../../process-life.ts';
 
 /** What a side file says of itself. Row ids are text: they have 64 bits. */
 export interface SideFileHeader {
@@ -78,17 +79,7 @@ export function removeOrphans(path: string): void {
   const prefix = `${basename(path)}.`;
   for (const name of readdirSync(dirname(path))) {
     const match = /^(\d+)-[0-9a-f]+\.tmp$/u.exec(name.startsWith(prefix) ? name.slice(prefix.length) : '');
-    if (match !== null && !isAlive(Number(match[1]))) rmSync(join(dirname(path), name), { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it lives, under another user.
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+    if (match !== null && !isProcessRunning(Number(match[1]))) rmSync(join(dirname(path), name), { force: true });
   }
 }
 

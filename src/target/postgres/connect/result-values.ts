@@ -55,8 +55,11 @@ function parseVector(text: string): Uint8Array {
 
 const asText: ParseValue = (text) => text;
 
-/** By oid of the built-in types. Everything else stays as the server writes it. */
-const parsers: ReadonlyMap<number, ParseValue> = new Map<number, ParseValue>([
+/** By oid of the built-in types, those whose values are what every target answers: bool, bytea, int8, int2, int4, oid, float4, float8. */
+export const scalarParsers: ReadonlyMap<number, (text: string) => boolean | Uint8Array | number | bigint> = new Map<
+  number,
+  (text: string) => boolean | Uint8Array | number | bigint
+>([
   [16, (text) => text === 't'],
   [17, parseBytes],
   [20, parseInteger],
@@ -65,6 +68,11 @@ const parsers: ReadonlyMap<number, ParseValue> = new Map<number, ParseValue>([
   [26, parseInteger],
   [700, Number],
   [701, Number],
+]);
+
+/** Everything else stays as the server writes it. */
+const parsers: ReadonlyMap<number, ParseValue> = new Map<number, ParseValue>([
+  ...scalarParsers,
   [1114, parseTimestamp],
   [1184, parseTimestamp],
 ]);

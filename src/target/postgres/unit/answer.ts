@@ -1,34 +1,9 @@
 /** Makes a statement's answer of what the server gave back: exact integers, exact decimals as text, bytes as bytes, everything else as the server writes it. */
+import { nameColumns } from '../../answer-columns.ts';
 import type { AnswerRow, StatementAnswer, StatementValue } from '../../batch-contract.ts';
-import { parseBytes, parseInteger } from '../connect/result-values.ts';
+import { scalarParsers } from '../connect/result-values.ts';
 import type { ResultField, StepResult } from '../link.ts';
 import type { StatementShape } from '../../../sql/shape-contract.ts';
-
-/** By oid of the built-in types: bool, bytea, int8, int2, int4, oid, float4, float8. All other values stay text. */
-const parsers: ReadonlyMap<number, (text: string) => StatementValue> = new Map<number, (text: string) => StatementValue>([
-  [16, (text) => text === 't'],
-  [17, parseBytes],
-  [20, parseInteger],
-  [21, parseInteger],
-  [23, parseInteger],
-  [26, parseInteger],
-  [700, Number],
-  [701, Number],
-]);
-
-/** A name that comes again gets a number behind it, as on the other targets; else one value would hide the other. */
-function nameColumns(fields: readonly ResultField[]): readonly string[] {
-  const names = fields.map(({ name }) => name);
-  const all = new Set(names);
-  if (all.size === names.length) return names;
-  const taken = new Set<string>();
-  return names.map((name) => {
-    let unique = name;
-    for (let count = 1; taken.has(unique) || (count > 1 && all.has(unique)); count++) unique = `${name}:${String(count)}`;
-    taken.add(unique);
-    return unique;
-  });
-}
 
 interface RowSet {
   readonly columns: readonly string[];
@@ -36,8 +11,8 @@ interface RowSet {
 }
 
 function readRows({ rows }: StepResult, fields: readonly ResultField[]): RowSet {
-  const columns = nameColumns(fields);
-  const parse = fields.map(({ dataTypeID }) => parsers.get(dataTypeID));
+  const columns = nameColumns(fields.map(({ name }) => name));
+  const parse = fields.map(({ dataTypeID }) => scalarParsers.get(dataTypeID));
   const readValue = (text: string | null | undefined, at: number): StatementValue =>
     text === null || text === undefined ? null : (parse[at]?.(text) ?? text);
   // fromEntries and not assignment: a column may be called __proto__.
