@@ -3,6 +3,7 @@ import type { RejectClass } from '../rows/batch.ts';
 import type { RejectCause, RejectRecord } from '../load/options.ts';
 import { count, maybeCount, maybeText, text } from './fields.ts';
 import type { Reader } from './reading.ts';
+import { rejectPlaces } from './schema.ts';
 import { retryableRejects } from './statements.ts';
 
 /** Rejects grouped by cause, most first; at most 100 causes. */
@@ -41,7 +42,7 @@ export async function* readRejects(
   let shardRow = -1;
   for (;;) {
     const rows = await reader.query({
-      sql: `SELECT * FROM sluice_reject_places WHERE load = ? AND ${retriedBy === undefined ? 'retried_by IS NULL' : 'retried_by = ?'} AND (shard > ? OR (shard = ? AND shard_row > ?)) ORDER BY shard, shard_row LIMIT ?`,
+      sql: `SELECT * FROM (${rejectPlaces}) places WHERE load = ? AND ${retriedBy === undefined ? 'retried_by IS NULL' : 'retried_by = ?'} AND (shard > ? OR (shard = ? AND shard_row > ?)) ORDER BY shard, shard_row LIMIT ?`,
       parameters: [load, ...(retriedBy === undefined ? [] : [retriedBy]), shard, shard, shardRow, rejectPage],
     });
     for (const row of rows) {

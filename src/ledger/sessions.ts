@@ -2,6 +2,7 @@
 import type { Connection, Statement } from '../target/driver.ts';
 import { count, maybeText, text } from './fields.ts';
 import type { Reader } from './reading.ts';
+import { rejectPlaces } from './schema.ts';
 
 const tableName = 'sluice_sessions';
 /** A report takes some 10 to 40 kB, so those of a load take a few megabytes at most, however often it is resumed. */
@@ -69,7 +70,7 @@ export async function readRejectSamples(reader: Reader, load: string, limits: Sa
   const { perCause, rows: maxRows, rawCharacters } = limits;
   const rows = await reader.query({
     sql: `SELECT p.code, p.column_name, p.message, p.file, p.byte_offset, p.line_number, p.row_number, substr(p.raw, 1, ${String(rawCharacters)}) AS raw
-FROM sluice_reject_places p JOIN (
+FROM (${rejectPlaces}) p JOIN (
   SELECT shard, shard_row FROM (
     SELECT shard, shard_row, row_number() OVER (PARTITION BY class, code, column_name ORDER BY shard, shard_row) AS place
     FROM sluice_rejects WHERE load = ?

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { SluiceError } from '../errors.ts';
 import type { FileHandles } from './files/file-handles.ts';
+import { readJoined } from '../rows/joined-place.ts';
 import type { Shard } from './source.ts';
 
 const digestedBytes = 4096;
@@ -21,11 +22,28 @@ export function digestEnds(
   return { head: digestAt(range.start), tail: digestAt(range.end - length) };
 }
 
+/** A whole file as a shard of several files names it: its size, and a digest of its first and last bytes. */
+export function writeFileEntry(size: number, { head, tail }: Pick<Shard, 'head' | 'tail'>): string {
+  return `${String(size)}.${hash('sha256', head + tail, 'hex').slice(0, digestLength)}`;
+}
+
+/** The size that a file had. Bytes that came later are not the load's. */
+export function readFileSize(entry: string): number {
+  return Number.parseInt(entry, 10);
+}
+
+function isSameFile(handles: FileHandles, file: number, entry: string): boolean {
+  const end = readFileSize(entry);
+  return entry === writeFileEntry(end, digestEnds(handles, file, { start: 0, end }));
+}
+
 /** Whether the bytes of a shard are, as far as the digests tell, the ones that it was cut from. */
 export function isUnchanged(handles: FileHandles, shard: Shard): boolean {
   const { file, start, end } = shard;
-  if (file >= handles.fileCount || end === undefined) return false;
+  const joined = readJoined(shard);
+  if (file + (joined?.length ?? 1) > handles.fileCount || end === undefined) return false;
   try {
+    if (joined !== undefined) return joined.every((entry, index) => isSameFile(handles, file + index, entry));
     const { head, tail } = digestEnds(handles, file, { start, end });
     return head === shard.head && tail === shard.tail;
   } catch (error) {

@@ -14,7 +14,7 @@ export interface Shard {
   readonly end?: number;
   /**
    * Digests of the shard's first and last 4 KiB, hex; empty for a stream. Resuming compares them. Of a database: the shard's range of keys, pages or row ids
-   * as JSON, and a digest of what the table was where rows of it could change their shard; empty for none.
+   * as JSON, and a digest of what the table was where rows of it could change their shard; empty for none. Of several small files: see rows/joined-place.ts.
    */
   readonly head: string;
   readonly tail: string;
@@ -151,6 +151,8 @@ export interface Source {
   sample(signal?: AbortSignal): Promise<Sample>;
   /** Shards of about `targetBytes`, in order, together covering the source exactly once. A stream is one shard. */
   shards(targetBytes: number, signal?: AbortSignal): AsyncIterable<Shard>;
+  /** The same, but files that are much smaller than that go together into one shard, see joined-shard.ts; undefined where there are none. */
+  joinedShards?(targetBytes: number, signal?: AbortSignal): AsyncIterable<Shard>;
   /** The records of a shard from a position on, in order. Each yielded stretch is at most about 512 KiB of input or one row. */
   read(shard: Shard, from: Position, options: ReadOptions): AsyncIterable<Records>;
   /** Rows of a shard, refused ones included, where that is told much sooner than by reading them; undefined where it is not. */

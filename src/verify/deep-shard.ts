@@ -6,6 +6,7 @@ import { listEmbeds } from '../load/plan/run-plan.ts';
 import type { Column, Scalar } from '../rows/schema.ts';
 import { SluiceError } from '../errors.ts';
 import { isTextFormat } from '../source/formats.ts';
+import { locatePlace } from '../rows/joined-place.ts';
 import type { Records, Source } from '../source/source.ts';
 import type { Connection, RowComparison } from '../target/driver.ts';
 import { connect } from '../target/registry.ts';
@@ -190,12 +191,13 @@ interface Differing extends Pick<DeepDifference, 'kind' | 'columns' | 'values'> 
 function addDifference({ task, shard }: Comparing, found: Findings, { place, ...what }: Differing): void {
   if (found.differences.length >= maxDifferences) return;
   const { before } = shard;
+  const at = locatePlace(shard.shard.shard, place);
   found.differences.push({
     load: task.load,
-    file: task.files[shard.shard.shard.file] ?? task.run.sourceName,
-    line: before === undefined || !isTextFormat(task.run.format) ? null : 1 + before.lines + place.line,
-    row: before === undefined ? null : 1 + before.rows + place.row,
-    offset: place.offset,
+    file: task.files[at.file] ?? task.run.sourceName,
+    line: before === undefined || !isTextFormat(task.run.format) ? null : 1 + before.lines + at.line,
+    row: before === undefined || at.row === undefined ? null : 1 + before.rows + at.row,
+    offset: at.offset,
     ...what,
   });
 }

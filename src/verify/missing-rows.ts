@@ -1,5 +1,6 @@
 /** Finds the first rows of a source that a table lacks, by reading the source again; only asked for when the counts or digests differ. */
 import { createBatchBuilder } from '../rows/builder.ts';
+import { locatePlace } from '../rows/joined-place.ts';
 import type { Column, Scalar } from '../rows/schema.ts';
 import { isSluiceError } from '../errors.ts';
 import type { LedgerLoad } from '../ledger/reading.ts';
@@ -7,7 +8,7 @@ import { readShards } from '../ledger/reading.ts';
 import { isRejected } from '../ledger/rejects.ts';
 import { parseRunPlan, type RunPlan } from '../load/plan/run-plan.ts';
 import { reopenSource } from '../source/open.ts';
-import type { Records, Source } from '../source/source.ts';
+import type { Records, Shard, Source } from '../source/source.ts';
 import type { Connection } from '../target/driver.ts';
 
 const maxDifferences = 10;
@@ -54,10 +55,8 @@ async function compareSource({ connection, load, run, source }: Comparison, limi
   const differences: string[] = [];
   for (const { shard } of shards) {
     for await (const records of source.read(shard, { offset: shard.start, row: 0, line: 0 }, { columns })) {
-      const offsets = await findMissingOffsets({ connection, load, run, source }, { columns, records, shard: shard.ordinal });
-      differences.push(
-        ...offsets.map((offset) => `${load.load}: the row at byte ${String(offset)} of ${source.name} is not in ${run.table.table}`),
-      );
+      const places = await findMissingPlaces({ connection, load, run, source }, { columns, records, shard });
+      differences.push(...places.map((place) => `${load.load}: the row at ${place} is not in ${run.table.table}`));
       if (differences.length >= limit) return differences.slice(0, limit);
     }
   }
@@ -67,27 +66,33 @@ async function compareSource({ connection, load, run, source }: Comparison, limi
 interface Stretch {
   readonly columns: readonly Column[];
   readonly records: Records;
-  readonly shard: number;
+  readonly shard: Shard;
 }
 
 /** Where the rows of a stretch begin that are neither in the table nor among the refused. */
-async function findMissingOffsets({ connection, load, run }: Comparison, { columns, records, shard }: Stretch): Promise<readonly number[]> {
+async function findMissingPlaces(
+  { connection, load, run, source }: Comparison,
+  { columns, records, shard }: Stretch,
+): Promise<readonly string[]> {
   const builder = createBatchBuilder(columns);
   builder.add(records);
   const { values, rowCount, places } = builder.take();
   const keys = Array.from({ length: rowCount }, (_, row) =>
     values.map((data): Scalar => (data.kind === 'scalar' ? (data.values[row] ?? null) : null)),
   );
-  const offsets: number[] = [];
+  const missing: string[] = [];
   for (const row of await connection.missingKeys(
     run.table.table,
     columns.map((column) => column.name),
     keys,
   )) {
-    if (await isRejected(connection, load.load, { shard, shardRow: places.rows[row] ?? 0 })) continue;
-    offsets.push(places.offsets[row] ?? 0);
+    if (await isRejected(connection, load.load, { shard: shard.ordinal, shardRow: places.rows[row] ?? 0 })) continue;
+    const place = { offset: places.offsets[row] ?? 0, row: places.rows[row] ?? 0, line: places.lines[row] ?? 0 };
+    const { file, offset } = locatePlace(shard, place);
+    const files = source.descriptor?.files ?? [];
+    missing.push(`byte ${String(offset)} of ${files.length > 1 ? (files[file] ?? source.name) : source.name}`);
     // Each question is a query; a table that lacks everything need not answer all of them.
-    if (offsets.length === maxDifferences) break;
+    if (missing.length === maxDifferences) break;
   }
-  return offsets;
+  return missing;
 }

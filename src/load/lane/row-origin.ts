@@ -1,6 +1,7 @@
 /** Where the rows of a batch come from: fills the three columns of provenance, whatever the source is. */
 import type { Batch } from '../../rows/batch.ts';
 import type { Column, Scalar } from '../../rows/schema.ts';
+import { locatePlace } from '../../rows/joined-place.ts';
 import type { Source } from '../../source/source.ts';
 import type { Claim } from '../../target/driver.ts';
 
@@ -38,16 +39,16 @@ export function hasProvenance(columns: readonly Column[]): boolean {
 
 /** The batch with its origin in the three columns. A line is null where the lines before the shard are not known. */
 export function stampOrigin(batch: Batch, origin: Origin, { firstLine, shard }: Claim): Batch {
-  const file = origin.fileOf(shard.file);
-  const { lines, rows } = batch.places;
+  const { lines, offsets, rows } = batch.places;
   const values = batch.columns.map(({ provenance }, index) => {
     if (provenance === undefined) return batch.values[index];
     const fill = (row: number): Scalar => {
       const known = origin.originOf?.(rows[row] ?? 0);
       if (provenance === 'load') return origin.load;
-      if (provenance === 'file') return known === undefined ? file : known.file;
-      if (known !== undefined) return known.line;
-      return firstLine === undefined ? null : firstLine + (lines[row] ?? 0) + 1;
+      if (known !== undefined) return provenance === 'file' ? known.file : known.line;
+      const place = locatePlace(shard, { offset: offsets[row] ?? 0, row: rows[row] ?? 0, line: lines[row] ?? 0 });
+      if (provenance === 'file') return origin.fileOf(place.file);
+      return firstLine === undefined ? null : firstLine + place.line + 1;
     };
     return { kind: 'scalar' as const, values: Array.from({ length: batch.rowCount }, (_, row) => fill(row)) };
   });

@@ -1,6 +1,7 @@
 /** The identity of a load: what is read, where it goes, and what is done on the way. Equal fingerprints mean the same load. */
-import { createHash } from 'node:crypto';
-import { open, stat } from 'node:fs/promises';
+import { createHash, type Hash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import type { SourceDescriptor } from '../../source/source.ts';
 import type { LoadOptions } from '../options.ts';
 
@@ -8,24 +9,33 @@ import type { LoadOptions } from '../options.ts';
 const sampleBytes = 4096;
 const sampleCount = 64;
 
-/** Size, time of change and samples of the content of a file: any edit changes the time, and a copy put in its place the samples. */
-async function digestFile(path: string): Promise<string> {
+/** Files that are looked at before other events get their turn. */
+const filesAtOnce = 64;
+
+/** Size, time of change and samples of the content of a file: any edit changes the time, and a copy put in its place the samples. Synchronous: of 10,000 small files that takes 0.3 s, by promises 2 s. */
+function digestFile(path: string): string {
   const hash = createHash('sha256');
-  const { size, mtimeMs } = await stat(path);
-  hash.update(`${path}\u0000${String(size)}\u0000${String(mtimeMs)}\u0000`);
-  const file = await open(path, 'r');
+  const descriptor = openSync(path, 'r');
   try {
+    const { size, mtimeMs } = fstatSync(descriptor);
+    hash.update(`${path}\u0000${String(size)}\u0000${String(mtimeMs)}\u0000`);
     const buffer = Buffer.alloc(sampleBytes);
     const last = Math.max(0, size - sampleBytes);
     const step = Math.max(sampleBytes, Math.floor(last / (sampleCount - 1)));
     for (let at = 0; at <= last; at += step) {
-      const { bytesRead } = await file.read(buffer, 0, sampleBytes, Math.min(at, last));
-      hash.update(buffer.subarray(0, bytesRead));
+      hash.update(buffer.subarray(0, readSync(descriptor, buffer, 0, sampleBytes, Math.min(at, last))));
     }
   } finally {
-    await file.close();
+    closeSync(descriptor);
   }
   return hash.digest('hex');
+}
+
+async function digestFiles(files: readonly string[], hash: Hash): Promise<void> {
+  for (const [index, file] of files.entries()) {
+    hash.update(digestFile(file));
+    if (index % filesAtOnce === 0) await setImmediate();
+  }
 }
 
 /** What of the options decides which rows land where; sizes, lanes and limits do not. */
@@ -59,8 +69,8 @@ export async function fingerprintLoad(options: LoadOptions, source: SourceDescri
   if (options.label !== undefined) return hash.update(`label\u0000${options.label}`).digest('hex');
   if (source === undefined) return hash.update(`stream\u0000${load}`).digest('hex');
   if (source.identity !== undefined) hash.update(source.identity);
-  else for (const file of source.files) hash.update(await digestFile(file));
+  else await digestFiles(source.files, hash);
   const { zip } = source.options;
-  if (zip !== undefined) hash.update(/^https?:/iu.test(zip) ? zip : await digestFile(zip));
+  if (zip !== undefined) hash.update(/^https?:/iu.test(zip) ? zip : digestFile(zip));
   return hash.update(JSON.stringify(describeWork(options))).digest('hex');
 }

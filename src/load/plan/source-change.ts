@@ -1,6 +1,7 @@
 /** Whether a source is still what it was when a load of it began; what differs is named. */
 import { SluiceError } from '../../errors.ts';
 import { readShards, type LedgerLoad } from '../../ledger/reading.ts';
+import { readJoined } from '../../rows/joined-place.ts';
 import type { Shard, Source } from '../../source/source.ts';
 import type { Connection } from '../../target/driver.ts';
 
@@ -23,9 +24,12 @@ export async function checkUnchanged(connection: Connection, source: Source, fou
   );
 }
 
-function nameShard(source: Source, { end, ordinal, start }: Shard): string {
+function nameShard({ descriptor }: Source, shard: Shard): string {
+  const { end, file, ordinal, start } = shard;
   const name = `shard ${String(ordinal)}`;
-  return source.descriptor?.identity === undefined ? `${name} (bytes ${String(start)} to ${String(end ?? 'the end')})` : name;
+  const count = readJoined(shard)?.length;
+  if (count !== undefined) return `${name} (${String(count)} files from ${descriptor?.files[file] ?? `file ${String(file)}`} on)`;
+  return descriptor?.identity === undefined ? `${name} (bytes ${String(start)} to ${String(end ?? 'the end')})` : name;
 }
 
 function changed(source: Source, found: LedgerLoad, what: string): SluiceError {

@@ -103,7 +103,8 @@ async function listRecords(prepared: Entry, { options, connection, retried }: En
       earlierCount: prepared.earlierCount,
     }),
   ];
-  for await (const shard of source.shards(run.shardBytes, options.signal)) records.push(insertShard(load, shard));
+  const shards = source.joinedShards?.(run.shardBytes, options.signal) ?? source.shards(run.shardBytes, options.signal);
+  for await (const shard of shards) records.push(insertShard(load, shard));
   return [...records, ...listVectors(run), ...(retried?.records ?? [])];
 }
 

@@ -1,12 +1,14 @@
 /** Several files, opened one by one, as one source: Parquet, Arrow, vectors, compressed text, text behind an HTTP server. A file is open only while it is read, and every thread opens its own. */
 import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { SluiceError } from '../../errors.ts';
 import type { Position } from '../../rows/batch.ts';
 import { createCancelCheck } from '../cancellation.ts';
 import { checkAgreement, type FileShape } from './disagreement.ts';
 import type { FilePart } from '../file-format.ts';
+import { readJoined } from '../../rows/joined-place.ts';
+import { joinPieces, readJoinedFiles, type ShardPiece } from '../joined-shard.ts';
 import { joinSamples } from './joined-sample.ts';
+import { changedError, joinDigests, readPartHead, toPiece, writeEntry, type ReadPart } from './file-set-shard.ts';
 import type { Member, MemberFile } from './member-file.ts';
 import { OpenFiles } from './open-files.ts';
 import type { Records, ReadOptions, Sample, Shard, Source, SourceDecision, SourceDescriptor, SourceOptions } from '../source.ts';
@@ -72,6 +74,8 @@ function createSource(input: FileSetInput, set: FileSet): Source {
     guarantee: set.describeGuarantee(),
     sample: (signal) => set.sample(signal),
     shards: (targetBytes, signal) => set.cut(targetBytes, signal),
+    // Behind a server every look at a file is a round trip.
+    ...(input.isRemote === true ? {} : { joinedShards: (bytes, signal) => joinPieces(set.cutPieces(bytes, signal), bytes) }),
     read: (shard, from, readOptions) => set.read(shard, from, readOptions),
     countRows: (shard) => set.count(shard),
     changed: (shards) => set.findChanged(shards),
@@ -172,14 +176,24 @@ class FileSet {
 
   async *cut(targetBytes: number, signal: AbortSignal | undefined): AsyncGenerator<Shard, void, undefined> {
     let ordinal = 0;
+    for await (const { shard } of this.cutPieces(targetBytes, signal)) if (shard !== undefined) yield { ...shard, ordinal: ordinal++ };
+  }
+
+  /** Shards in the order of the files, not numbered. */
+  async *cutPieces(targetBytes: number, signal: AbortSignal | undefined): AsyncGenerator<ShardPiece, void, undefined> {
     const checkCancelled = createCancelCheck(this.input.name, signal);
     for (let file = 0; file < this.input.members.length; file++) {
       const { opened, release } = await this.files.take(file);
       try {
+        let last: FilePart | undefined;
+        let count = 0;
         for await (const part of opened.parts(targetBytes, signal)) {
           checkCancelled();
-          yield toShard(part, { ordinal: ordinal++, file, digest: opened.digest });
+          if (last !== undefined) yield toPiece(file, { opened, part: last, isWhole: false });
+          last = part;
+          count++;
         }
+        yield toPiece(file, { opened, part: last, isWhole: count < 2 });
       } finally {
         release();
       }
@@ -187,17 +201,27 @@ class FileSet {
     }
   }
 
+  read(shard: Shard, from: Position, options: ReadOptions): AsyncIterable<Records> {
+    const joined = readJoined(shard);
+    if (joined === undefined) return this.readFile(shard, from, options);
+    const readFile = (index: number, start: Position): AsyncIterable<Records> =>
+      this.readFile({ file: shard.file + index, head: joined[index] ?? '', start: 0, isWhole: true }, start, options);
+    return readJoinedFiles(shard, { from, readFile, signal: options.signal });
+  }
+
   /** The file must be the one that the shard was cut from: a lane may open it long after the plan was made. */
-  async *read(shard: Shard, from: Position, options: ReadOptions): AsyncGenerator<Records, void, undefined> {
+  private async *readFile(part: ReadPart, from: Position, options: ReadOptions): AsyncGenerator<Records, void, undefined> {
     const { name, members } = this.input;
+    const { file } = part;
     const checkCancelled = createCancelCheck(name, options.signal);
     checkCancelled();
-    const { opened, release } = await this.files.take(shard.file);
-    const interrupt = (): void => members[shard.file]?.interrupt?.();
+    const { opened, release } = await this.files.take(file);
+    const interrupt = (): void => members[file]?.interrupt?.();
     options.signal?.addEventListener('abort', interrupt, { once: true });
     try {
-      if (shard.head !== joinDigests(opened.digest, readPartHead(shard))) throw changedError(this.input.members[shard.file]?.path ?? '');
-      yield* opened.read(shard, from, options);
+      if (part.head !== joinDigests(opened.digest, readPartHead(part))) throw changedError(members[file]?.path ?? '');
+      // Some readers take no rows for rows that are missing.
+      if (part.isWhole !== true || opened.rowCount !== 0) yield* opened.read(part, from, options);
     } catch (error) {
       // What was interrupted fails somehow: the reason is the interruption.
       checkCancelled();
@@ -224,7 +248,14 @@ class FileSet {
   }
 
   private async isUnchanged(shard: Shard): Promise<boolean> {
-    if (shard.file >= this.input.members.length) return false;
+    const joined = readJoined(shard);
+    if (shard.file + (joined?.length ?? 1) > this.input.members.length) return false;
+    if (joined === undefined) return this.isSamePart(shard);
+    for (const [index, head] of joined.entries()) if (!(await this.isSameFile(shard.file + index, head))) return false;
+    return true;
+  }
+
+  private isSamePart(shard: Shard): Promise<boolean> {
     return this.files.use(shard.file, async (opened) => {
       this.known[shard.file] ??= know(opened);
       if (shard.head !== joinDigests(opened.digest, readPartHead(shard))) return false;
@@ -232,30 +263,17 @@ class FileSet {
       return part === undefined || (part.head === readPartHead(shard) && part.tail === shard.tail);
     });
   }
+
+  private isSameFile(file: number, entry: string): Promise<boolean> {
+    return this.files.use(file, async (opened) => {
+      this.known[file] ??= know(opened);
+      const { rowCount } = opened;
+      const part = rowCount === undefined || rowCount === 0 ? undefined : await opened.digestPart?.({ start: 0, end: rowCount });
+      return entry === writeEntry(opened, part);
+    });
+  }
 }
 
 function know({ byteCount, digest, isWhole, rowCount }: MemberFile): Known {
   return { byteCount, rowCount, isWhole: isWhole === true, digest };
-}
-
-function toShard(part: FilePart, place: { readonly ordinal: number; readonly file: number; readonly digest: string }): Shard {
-  const { ordinal, file, digest } = place;
-  const { start, end, head, tail } = part;
-  return { ordinal, file, start, ...(end === undefined ? {} : { end }), head: joinDigests(digest, head), tail };
-}
-
-/** The file's digest stands before the part's: a reader compares the first when it opens the file, and a resume both. */
-function joinDigests(file: string, part: string): string {
-  return part === '' ? file : `${file}.${part}`;
-}
-
-function readPartHead({ head }: Shard): string {
-  const at = head.indexOf('.');
-  return at < 0 ? '' : head.slice(at + 1);
-}
-
-function changedError(path: string): SluiceError {
-  return new SluiceError('SLUICE_SOURCE_CHANGED', `${path} is not the file any more that the load began with`, {
-    hint: 'Put the file back as it was and resume, or load the new one as a load of its own with --again.',
-  });
 }

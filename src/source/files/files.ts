@@ -1,16 +1,18 @@
 /** One or several files as one source. Files are opened when they are read, and every thread that reads opens its own. */
 import { setImmediate } from 'node:timers/promises';
 import type { Position } from '../../rows/batch.ts';
-import { ByteWindow } from '../text/byte-window.ts';
+import { ByteWindow, fitCapacity } from '../text/byte-window.ts';
 import { createCancelCheck } from '../cancellation.ts';
-import { digestEnds, isUnchanged } from '../digest.ts';
+import { digestEnds, isUnchanged, readFileSize, writeFileEntry } from '../digest.ts';
 import { checkAgreement, type FileShape } from './disagreement.ts';
 import { FileHandles } from './file-handles.ts';
+import { readJoined } from '../../rows/joined-place.ts';
+import { joinPieces, readJoinedFiles, type ShardPiece } from '../joined-shard.ts';
 import { countRows } from '../text/row-count.ts';
 import { assembleSample, sampleHead, samplePlace, samplePlaces, type SampledFile } from '../sample.ts';
 import type { Records, ReadOptions, Sample, Shard, Source, SourceOptions } from '../source.ts';
 import { findCuts } from '../text/split.ts';
-import { readStretches, stretchLimits, type Head, type TextFormat } from '../text/text-format.ts';
+import { fitStretch, readStretches, type Head, type TextFormat } from '../text/text-format.ts';
 
 /** Of files whose rows name their own fields; no text says its types. */
 const noFields: FileShape['fields'] = [];
@@ -26,6 +28,17 @@ export interface FilesInput {
 
 /** Bytes that are read to find the first row: a header is rarely longer, and 10,000 files have to be looked at. */
 const headBytes = 64 * 1024;
+
+/** Files that are looked at before other events get their turn. */
+const filesAtOnce = 64;
+
+/** What of a file is read. */
+interface ReadPart {
+  readonly file: number;
+  readonly from: Position;
+  /** The file's end when undefined. */
+  readonly end: number | undefined;
+}
 
 /** Opens files as a source and looks at every one: each can be read, is not empty, and has the fields of the first. */
 export async function openFiles(input: FilesInput): Promise<Source> {
@@ -56,6 +69,7 @@ function createSource(input: FilesInput, files: TextFiles): Source {
     descriptor: { files: paths, options: { ...input.options, format: format.name } },
     sample: (signal) => files.sample(createCancelCheck(name, signal)),
     shards: (targetBytes, signal) => files.cut(targetBytes, createCancelCheck(name, signal)),
+    joinedShards: (targetBytes, signal) => joinPieces(files.cutPieces(targetBytes, createCancelCheck(name, signal)), targetBytes),
     read: (shard, from, options) => files.read(shard, from, options),
     countRows: (shard, signal) => files.count(shard, createCancelCheck(name, signal)),
     changed: (shards) => files.findChanged(shards),
@@ -95,7 +109,8 @@ class TextFiles {
   async readHead(file: number): Promise<Head> {
     const known = this.heads.get(file);
     if (known !== undefined) return known;
-    const window = this.openWindow(file, { start: 0, end: this.handles.identify(file).size }, headBytes);
+    const { size } = this.handles.identify(file);
+    const window = this.openWindow(file, { start: 0, end: size }, Math.min(headBytes, fitCapacity(size)));
     const head = await this.input.format.readHead(window, this.input.paths[file]!);
     // The names are kept once, not once a file.
     const first = this.heads.get(0);
@@ -104,38 +119,61 @@ class TextFiles {
     return shared;
   }
 
-  /** Shards in the order of the files. The last one of a file ends where the file ended when it was opened. */
   async *cut(targetBytes: number, checkCancelled: () => void): AsyncGenerator<Shard, void, undefined> {
     let ordinal = 0;
+    for await (const { shard } of this.cutPieces(targetBytes, checkCancelled)) yield { ...shard, ordinal: ordinal++ };
+  }
+
+  /** Shards in the order of the files, not numbered. The last one of a file ends where the file ended when it was opened. */
+  async *cutPieces(
+    targetBytes: number,
+    checkCancelled: () => void,
+  ): AsyncGenerator<ShardPiece & { readonly shard: Shard }, void, undefined> {
     for (let file = 0; file < this.input.paths.length; file++) {
       const { size } = this.handles.identify(file);
       let start = 0;
       for await (const end of this.findEnds(file, targetBytes)) {
         checkCancelled();
-        yield { ordinal: ordinal++, file, start, end, ...digestEnds(this.handles, file, { start, end }) };
+        const digests = digestEnds(this.handles, file, { start, end });
+        yield { file, shard: { ordinal: 0, file, start, end, ...digests }, whole: undefined };
         start = end;
       }
       checkCancelled();
-      yield { ordinal: ordinal++, file, start, end: size, ...digestEnds(this.handles, file, { start, end: size }) };
+      const digests = digestEnds(this.handles, file, { start, end: size });
+      const whole = start > 0 ? undefined : { byteCount: size, entry: writeFileEntry(size, digests) };
+      yield { file, shard: { ordinal: 0, file, start, end: size, ...digests }, whole };
+      if (file % filesAtOnce === 0) await setImmediate();
     }
   }
 
-  /** Rows that start in the shard, from a position on. The head of a file belongs to its first shard. */
-  async *read(shard: Shard, from: Position, options: ReadOptions): AsyncGenerator<Records, void, undefined> {
-    const { format, name } = this.input;
+  /** Rows that start in the shard, from a position on. */
+  read(shard: Shard, from: Position, options: ReadOptions): AsyncIterable<Records> {
     const { file } = shard;
-    const end = shard.end ?? this.handles.identify(file).size;
+    const joined = readJoined(shard);
+    if (joined === undefined) return this.readFile({ file, from, end: shard.end }, options);
+    const readFile = (index: number, start: Position): AsyncIterable<Records> =>
+      this.readFile({ file: file + index, from: start, end: readFileSize(joined[index] ?? '') }, options);
+    return readJoinedFiles(shard, { from, readFile, signal: options.signal });
+  }
+
+  /** The head of a file belongs to its first shard. */
+  private async *readFile(part: ReadPart, options: ReadOptions): AsyncGenerator<Records, void, undefined> {
+    const { format, name } = this.input;
+    const { file, from } = part;
+    const { size } = this.handles.identify(file);
+    const end = part.end ?? size;
     const head = await this.readHead(file);
     const isAtHead = from.offset < head.byteCount;
     const start = isAtHead ? { offset: head.byteCount, row: from.row, line: from.line + head.lines } : from;
-    const window = this.openWindow(file, { start: start.offset, end });
+    const byteCount = end - start.offset;
+    const window = this.openWindow(file, { start: start.offset, end }, fitCapacity(byteCount));
     yield* readStretches(window, {
-      tokenizer: format.createTokenizer(head, stretchLimits, options.columns),
+      tokenizer: format.createTokenizer(head, fitStretch(byteCount), options.columns),
       maxRowBytes: format.maxRowBytes,
       from: start,
       headBytes: start.offset - from.offset,
       reread: this.createReread(file),
-      isCut: end < this.handles.identify(file).size,
+      isCut: end < size,
       checkCancelled: createCancelCheck(name, options.signal),
     });
   }

@@ -8,6 +8,7 @@ import { chooseFormat } from '../formats.ts';
 import { findKind, type FileKind } from './kind.ts';
 import type { SourceOptions } from '../source.ts';
 import { chunksOf, createChunkInput, createCompressedOrigin, type OpenInput, type TextOrigin } from './text-origin.ts';
+import { maxSmallBytes } from './small-decompression.ts';
 import { openTextFile } from './text-file.ts';
 
 const digestedBytes = 4096;
@@ -44,8 +45,13 @@ export async function openByteFile(
   const origin =
     compression === undefined
       ? createPlainOrigin(file, known)
-      : createCompressedOrigin({ ...about, compression, openChunks: chunksOf(file) });
+      : createCompressedOrigin({ ...about, compression, isSmall: isSmall(file), openChunks: chunksOf(file) });
   return openTextFile(origin, format);
+}
+
+/** Behind a server only what is wanted is fetched. */
+function isSmall(file: ByteFile): boolean {
+  return file.isRemote !== true && file.byteCount <= maxSmallBytes;
 }
 
 async function openBinary(

@@ -3,6 +3,7 @@ import { SluiceError } from '../../errors.ts';
 import type { ByteFile } from './byte-file.ts';
 import type { ByteInput } from '../text/byte-window.ts';
 import { decompress, type Compression, type DecompressionProgress } from './compression.ts';
+import { decompressSmall } from './small-decompression.ts';
 
 /** An input that holds something until it is closed. */
 export interface OpenInput extends ByteInput {
@@ -99,11 +100,14 @@ export interface CompressedFile {
   readonly digest: string;
   readonly compression: Compression;
   readonly openChunks: OpenChunks;
+  /** It is small, and all of its bytes are at hand. */
+  readonly isSmall?: boolean;
   readonly close: () => Promise<void>;
 }
 
 /** A compressed text: read from its start each time, and what was loaded before is passed over. */
-export function createCompressedOrigin({ byteCount, close, compression, digest, name, openChunks }: CompressedFile): TextOrigin {
+export function createCompressedOrigin({ byteCount, close, compression, digest, isSmall, name, openChunks }: CompressedFile): TextOrigin {
+  const unpack = isSmall === true ? decompressSmall : decompress;
   return {
     name,
     byteCount,
@@ -112,7 +116,7 @@ export function createCompressedOrigin({ byteCount, close, compression, digest, 
     isWhole: true,
     open(start, _end, isBrief) {
       const progress: DecompressionProgress = { taken: 0, ratio: 1 };
-      const chunks = decompress(openChunks(0, undefined), { name, compression, progress, isBrief });
+      const chunks = unpack(openChunks(0, undefined), { name, compression, progress, isBrief });
       return createChunkInput(chunks, { name, skip: start, progress });
     },
     glance: undefined,
