@@ -143,8 +143,10 @@ export interface Source {
   readonly hasOneReader?: boolean | undefined;
   /** What is to be said about resuming and about rows that change while the load runs; a clause. */
   readonly guarantee?: string | undefined;
-  /** How many shards there are, where files can't be cut (compressed ones): each is a shard, whatever its size. */
+  /** How many files there are, where files can't be cut (compressed ones): each is a shard, whatever its size, or small ones are one together. */
   readonly wholeShards?: number | undefined;
+  /** Bytes of the largest of them. */
+  readonly largestWholeBytes?: number | undefined;
   /** What was decided about the input, for the plan: how its format was told, which files were taken. */
   readonly decisions?: readonly SourceDecision[] | undefined;
   /** Called once, before `shards`. A stream keeps what it read and yields it again. */

@@ -13,7 +13,7 @@ import type { Earlier } from './earlier.ts';
 import { fingerprintLoad } from './fingerprint.ts';
 import { describeHold } from './hold-plan.ts';
 import { forecastIndex, willIndex } from './index-forecast.ts';
-import { chooseSizes, type Sizes } from './lane-size.ts';
+import { chooseSizes, countShards, type Sizes } from './lane-size.ts';
 import { minThreadBytes, stockThreads, type ThreadStock } from '../lane/threads.ts';
 import { checkOptions } from '../option-check.ts';
 import { loadNames } from '../option-names.ts';
@@ -130,6 +130,9 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     isInMemory: source.isSeekable && source.descriptor === undefined,
     hasOneReader: source.hasOneReader,
     wholeShards: source.wholeShards,
+    largestWholeBytes: source.largestWholeBytes,
+    joinsFiles: source.joinedShards !== undefined,
+    mode: options.mode,
     capabilities: connection.capabilities,
     advice: await connection.adviseLanes?.(),
     lanes: options.lanes,
@@ -236,8 +239,8 @@ function describeGuarantee(source: Source, options: LoadOptions): string {
 
 function toLoadPlan(parts: Parts & { readonly rowsAhead: number }, run: RunPlan, earlier: Earlier | undefined): LoadPlan {
   const { options, source, columns, sizes, table, capabilities } = parts;
-  const shards =
-    source.wholeShards ?? (source.byteCount === undefined ? undefined : Math.max(1, Math.ceil(source.byteCount / sizes.shardBytes)));
+  const { byteCount: totalBytes, joinedShards, wholeShards } = source;
+  const shards = countShards({ totalBytes, wholeShards, joinsFiles: joinedShards !== undefined }, sizes.shardBytes);
   return {
     schema: 1,
     source: { name: source.name, format: source.format, bytes: source.byteCount, estimatedRows: sizes.estimatedRows, shards },

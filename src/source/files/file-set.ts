@@ -11,6 +11,7 @@ import { joinSamples } from './joined-sample.ts';
 import { changedError, joinDigests, readPartHead, toPiece, writeEntry, type ReadPart } from './file-set-shard.ts';
 import type { Member, MemberFile } from './member-file.ts';
 import { OpenFiles } from './open-files.ts';
+import { maxSmallBytes } from './small-decompression.ts';
 import type { Records, ReadOptions, Sample, Shard, Source, SourceDecision, SourceDescriptor, SourceOptions } from '../source.ts';
 
 export interface FileSetInput {
@@ -68,6 +69,9 @@ function createSource(input: FileSetInput, set: FileSet): Source {
     get wholeShards() {
       return set.countWholeShards();
     },
+    get largestWholeBytes() {
+      return set.measureLargest();
+    },
     isSeekable: true,
     descriptor,
     decisions,
@@ -89,6 +93,8 @@ interface Known {
   readonly rowCount: number | undefined;
   readonly isWhole: boolean;
   readonly digest: string;
+  /** Of a small file, as one piece: it need not be opened again to be cut. */
+  readonly piece: ShardPiece | undefined;
 }
 
 class FileSet {
@@ -117,9 +123,17 @@ class FileSet {
   private look(file: number): Promise<FileShape> {
     return this.files.use(file, async (opened) => {
       const { declared, fields } = opened;
-      this.known[file] = know(opened);
+      this.known[file] = { ...know(opened), piece: await this.cutWhole(file, opened) };
       return { name: this.input.members[file]?.path ?? '', fields, declared };
     });
+  }
+
+  /** Of 10,000 small files each would else be opened once more, and a Parquet file's description read, which takes longer than reading its rows. */
+  private async cutWhole(file: number, opened: MemberFile): Promise<ShardPiece | undefined> {
+    const { byteCount = Infinity, isWhole } = opened;
+    if (this.input.isRemote === true || (isWhole !== true && byteCount > maxSmallBytes)) return undefined;
+    const [part, ...others] = await Array.fromAsync(opened.parts(Infinity));
+    return others.length > 0 ? undefined : toPiece(file, { opened, part, isWhole: true });
   }
 
   sumSizes(): number | undefined {
@@ -131,9 +145,12 @@ class FileSet {
     return sum;
   }
 
-  /** Files that can't be cut are shards as they are. */
   countWholeShards(): number | undefined {
     return this.known.every((known) => known?.isWhole === true) ? this.known.length : undefined;
+  }
+
+  measureLargest(): number {
+    return this.known.reduce((largest, known) => Math.max(largest, known?.byteCount ?? Infinity), 0);
   }
 
   /** Equal for the same files with the same content; of files that were not looked at, by their names alone. */
@@ -183,15 +200,19 @@ class FileSet {
   async *cutPieces(targetBytes: number, signal: AbortSignal | undefined): AsyncGenerator<ShardPiece, void, undefined> {
     const checkCancelled = createCancelCheck(this.input.name, signal);
     for (let file = 0; file < this.input.members.length; file++) {
+      const piece = this.known[file]?.piece;
+      if (piece?.whole !== undefined && (piece.whole.byteCount <= targetBytes || this.known[file]?.isWhole === true)) {
+        yield piece;
+        continue;
+      }
       const { opened, release } = await this.files.take(file);
       try {
         let last: FilePart | undefined;
         let count = 0;
         for await (const part of opened.parts(targetBytes, signal)) {
           checkCancelled();
-          if (last !== undefined) yield toPiece(file, { opened, part: last, isWhole: false });
+          if (count++ > 0) yield toPiece(file, { opened, part: last, isWhole: false });
           last = part;
-          count++;
         }
         yield toPiece(file, { opened, part: last, isWhole: count < 2 });
       } finally {
@@ -275,5 +296,5 @@ class FileSet {
 }
 
 function know({ byteCount, digest, isWhole, rowCount }: MemberFile): Known {
-  return { byteCount, rowCount, isWhole: isWhole === true, digest };
+  return { byteCount, rowCount, isWhole: isWhole === true, digest, piece: undefined };
 }

@@ -1,6 +1,6 @@
 /** A file of text that is read through an origin (compressed, or behind an HTTP server) as one file of a set: its head, its sample, its parts, its rows. */
 import type { Position } from '../../rows/batch.ts';
-import { ByteWindow } from '../text/byte-window.ts';
+import { ByteWindow, fitCapacity } from '../text/byte-window.ts';
 import { createCancelCheck } from '../cancellation.ts';
 import type { DecompressionProgress } from './compression.ts';
 import type { FilePart } from '../file-format.ts';
@@ -8,11 +8,13 @@ import type { MemberFile } from './member-file.ts';
 import { assembleSample, sampleHead, samplePlace, type SampledFile } from '../sample.ts';
 import type { ReadOptions, Records, Sample, Shard } from '../source.ts';
 import { findCuts } from '../text/split.ts';
-import { readStretches, stretchLimits, type Head, type TextFormat } from '../text/text-format.ts';
+import { fitStretch, readStretches, type Head, type TextFormat } from '../text/text-format.ts';
 import type { OpenInput, TextOrigin } from './text-origin.ts';
 
 /** Bytes that are read to find the first row. */
 const headBytes = 64 * 1024;
+/** Text is about so many times larger than it is when compressed: JSON Lines by gzip 5 to 12 times. */
+const usualRatio = 12;
 
 /** Opens the file: what stands before its first row is read. The origin is closed with the file, or at once when it can't be opened. */
 export async function openTextFile(origin: TextOrigin, format: TextFormat): Promise<MemberFile> {
@@ -39,7 +41,7 @@ class TextFile {
 
   async open(): Promise<MemberFile> {
     const { format, origin } = this;
-    const { input, window } = this.openWindow(0, undefined, headBytes);
+    const { input, window } = this.openWindow(0, undefined, Math.min(headBytes, fitCapacity(this.estimateText())));
     this.head = await format.readHead(window, origin.name);
     await this.closeInput(input);
     const isWhole = this.isUncut();
@@ -129,10 +131,11 @@ class TextFile {
     const { format, head, origin } = this;
     const isAtHead = from.offset < head.byteCount;
     const start = isAtHead ? { offset: head.byteCount, row: from.row, line: from.line + head.lines } : from;
-    const { input, window } = this.openWindow(start.offset, this.isUncut() ? undefined : part.end);
+    const byteCount = this.estimateText();
+    const { input, window } = this.openWindow(start.offset, this.isUncut() ? undefined : part.end, fitCapacity(byteCount));
     try {
       const stretches = readStretches(window, {
-        tokenizer: format.createTokenizer(head, stretchLimits, options.columns),
+        tokenizer: format.createTokenizer(head, fitStretch(byteCount), options.columns),
         maxRowBytes: format.maxRowBytes,
         from: start,
         headBytes: start.offset - from.offset,
@@ -147,8 +150,14 @@ class TextFile {
     }
   }
 
+  /** Bytes of the text, for the memory that reading it is given. */
+  private estimateText(): number {
+    const { byteCount = Infinity, textBytes } = this.origin;
+    return textBytes ?? usualRatio * byteCount;
+  }
+
   private openWindow(start: number, end: number | undefined, capacityBytes?: number): { input: OpenInput; window: ByteWindow } {
-    const input = this.origin.open(start, end, capacityBytes === headBytes);
+    const input = this.origin.open(start, end, capacityBytes !== undefined && capacityBytes <= headBytes);
     this.inputs.add(input);
     const capacity = capacityBytes === undefined ? {} : { capacityBytes };
     return { input, window: new ByteWindow(input, { offset: start, maxRowBytes: this.format.maxRowBytes, ...capacity }) };

@@ -72,6 +72,9 @@ function join({ field = 'vector', rows, zip }: ZipInput, opened: OpenVectors): S
     get wholeShards() {
       return rows.wholeShards;
     },
+    get largestWholeBytes() {
+      return rows.largestWholeBytes;
+    },
     get byteCount() {
       return byteCount();
     },
