@@ -22,7 +22,8 @@ const plain = (sql: string): Statement => ({ sql, parameters: [] });
 /** Statements that make the ledger where it is missing. */
 const ledgerStatements: readonly Statement[] = [
   ...ledgerDdl.map(plain),
-  ...ledgerViews.map(({ name, query }) => plain(`CREATE VIEW IF NOT EXISTS ${name} AS\n${query}`)),
+  // An earlier version of sluice may have made one in another way.
+  ...ledgerViews.flatMap(({ name, query }) => [plain(`DROP VIEW IF EXISTS ${name}`), plain(`CREATE VIEW ${name} AS\n${query}`)]),
 ];
 
 /** Ledger, the load's records, its table, and the indexes that are put off: recorded and dropped in the same transaction. */

@@ -80,7 +80,22 @@ export function cutMark(progress: Progress, batch: Batch, nextRow: number): Mark
   const { places } = batch;
   const to: Position = { offset: places.offsets[nextRow] ?? 0, row: places.rows[nextRow] ?? 0, line: places.lines[nextRow] ?? 0 };
   const embedded = { texts: 0, distinct: 0, cached: 0, embedded: 0 };
-  return { ...mark, from: position, to, isLast: false, readCount: to.row - position.row, byteCount: to.offset - position.offset, embedded };
+  const readCount = to.row - position.row;
+  return {
+    ...mark,
+    from: position,
+    to,
+    isLast: false,
+    readCount,
+    byteCount: shareBytes(mark, { from: position, to, readCount }),
+    embedded,
+  };
+}
+
+/** Bytes of some rows of a batch: by their places where those are bytes of one file, else by their number (unpacked text, several files). */
+function shareBytes(mark: Mark, { from, readCount, to }: Pick<Mark, 'from' | 'to' | 'readCount'>): number {
+  const isMeasured = mark.to.offset - mark.from.offset === mark.byteCount;
+  return isMeasured ? to.offset - from.offset : Math.round((mark.byteCount * readCount) / mark.readCount);
 }
 
 /** The rejects handed in that belong to a mark. */

@@ -52,7 +52,7 @@ export async function prepareLoad(
   await setJournal(link, plan);
   await transactSqlite(link, () => {
     for (const ddl of ledgerDdl) link.db.exec(ddl);
-    for (const { name, query } of ledgerViews) link.db.exec(`CREATE VIEW IF NOT EXISTS ${name} AS\n${query}`);
+    makeViews(link);
     runStatements(link, records);
     if (plan.mode === 'sync') dropOldSeen(link, id, plan.table);
     for (const ddl of plan.ddl) link.db.exec(ddl);
@@ -61,6 +61,17 @@ export async function prepareLoad(
       link.db.exec(index.drop ?? `DROP INDEX IF EXISTS ${quoteIdentifier(index.name)}`);
     }
   });
+}
+
+/** Makes the views; one that an earlier version of sluice made in another way is made anew. */
+function makeViews({ db }: SqliteFile): void {
+  const find = db.prepare(`SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?`);
+  for (const { name, query } of ledgerViews) {
+    const sql = `CREATE VIEW ${name} AS\n${query}`;
+    if (find.get(name)?.['sql'] === sql) continue;
+    db.exec(`DROP VIEW IF EXISTS ${name}`);
+    db.exec(sql);
+  }
 }
 
 /** Makes the put-off indexes again, publishes a replaced table, and turns a fresh file to WAL. */
