@@ -1,7 +1,9 @@
 /** Loads killed at seeded moments, then taken up by another process: the table is the one of a load that nothing happened to. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { load } from '../../src/load/load.ts';
 import { chooseMoments, crashAndGoOn, prepareStage, runInPairs, type Scenario } from '../fixtures/load-crash.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
@@ -25,7 +27,31 @@ function writeMirror(file: string): void {
   writeFileSync(file, `${lines.join('\n')}\n`);
 }
 
+/** A folder in the place of one file: files of a few rows, every second one compressed, some rows refused or repeated. */
+function writeFolder(folder: string): void {
+  mkdirSync(folder);
+  for (let file = 0; file < 60; file++) {
+    const rows = Array.from({ length: 20 }, (_, at) => {
+      const id = 20 * file + at;
+      return id % 37 === 5 ? '{"id":' : JSON.stringify({ id: id % 41 === 7 ? id - 7 : id, n: id });
+    });
+    const text = `${rows.join('\n\n')}\n`;
+    const name = path.join(folder, `f${String(file).padStart(3, '0')}.jsonl`);
+    writeFileSync(file % 2 === 0 ? name : `${name}.gz`, file % 2 === 0 ? text : gzipSync(text));
+  }
+}
+
 const scenarios: readonly Scenario[] = [
+  {
+    name: 'a load of many small files over two lanes',
+    table: 'rows',
+    moments: 7,
+    delays: 1,
+    extension: 'jsonl',
+    writeInput: writeFolder,
+    options: { key: ['id'], types: { id: 'integer', n: 'integer' }, lanes: 2, shardBytes: 4_096, maxBatchRows: 33, maxRejects: '50%' },
+    before: [],
+  },
   {
     name: 'a load that embeds and builds a vector index',
     table: 'docs',

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { Column } from '../../rows/schema.ts';
 import type { Capabilities, Decision, LaneAdvice, LoadMode } from '../../target/driver.ts';
+import type { Source } from '../../source/source.ts';
 import type { TurnPolicy } from '../lane/turn.ts';
 import { formatCount } from '../../count-text.ts';
 
@@ -104,14 +105,20 @@ export function chooseSizes(request: SizeRequest): Sizes {
   };
 }
 
+/** What of a source decides how many shards it has. */
+export function describeFiles(source: Source): FileSizes {
+  const { byteCount: totalBytes, largestWholeBytes, wholeShards } = source;
+  return { totalBytes, wholeShards, largestWholeBytes, joinsFiles: 'joinedShards' in source };
+}
+
+export type FileSizes = Pick<SizeRequest, 'totalBytes' | 'wholeShards' | 'largestWholeBytes' | 'joinsFiles'>;
+
 /** Shards of so many bytes that the source will have, about; undefined where its size is not known. */
-export function countShards({ joinsFiles, totalBytes, wholeShards }: ShardCount, shardBytes: number): number | undefined {
+export function countShards({ joinsFiles, totalBytes, wholeShards }: FileSizes, shardBytes: number): number | undefined {
   const bySize = totalBytes === undefined ? undefined : Math.max(1, Math.ceil(totalBytes / shardBytes));
   if (wholeShards === undefined) return bySize;
   return joinsFiles === true ? Math.min(wholeShards, bySize ?? wholeShards) : wholeShards;
 }
-
-export type ShardCount = Pick<SizeRequest, 'totalBytes' | 'wholeShards' | 'joinsFiles'>;
 
 /** Batches of one shard up to which other lanes wait for it: 4 files of 2 batches of vectors took 8 % longer in order, of 9 batches of small rows no longer. */
 const batchesInTurn = 4;

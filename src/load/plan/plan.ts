@@ -13,7 +13,7 @@ import type { Earlier } from './earlier.ts';
 import { fingerprintLoad } from './fingerprint.ts';
 import { describeHold } from './hold-plan.ts';
 import { forecastIndex, willIndex } from './index-forecast.ts';
-import { chooseSizes, countShards, type Sizes } from './lane-size.ts';
+import { chooseSizes, countShards, describeFiles, type Sizes } from './lane-size.ts';
 import { minThreadBytes, stockThreads, type ThreadStock } from '../lane/threads.ts';
 import { checkOptions } from '../option-check.ts';
 import { loadNames } from '../option-names.ts';
@@ -125,13 +125,10 @@ async function prepareWith(options: LoadOptions, source: Source, connection: Con
     columns: columns.columns,
     meanRowBytes: sample.meanRowBytes,
     isMirroring: options.mode === 'sync' && description !== undefined,
-    totalBytes: source.byteCount,
+    ...describeFiles(source),
     isSeekable: source.isSeekable && source.descriptor !== undefined,
     isInMemory: source.isSeekable && source.descriptor === undefined,
     hasOneReader: source.hasOneReader,
-    wholeShards: source.wholeShards,
-    largestWholeBytes: source.largestWholeBytes,
-    joinsFiles: source.joinedShards !== undefined,
     mode: options.mode,
     capabilities: connection.capabilities,
     advice: await connection.adviseLanes?.(),
@@ -239,8 +236,7 @@ function describeGuarantee(source: Source, options: LoadOptions): string {
 
 function toLoadPlan(parts: Parts & { readonly rowsAhead: number }, run: RunPlan, earlier: Earlier | undefined): LoadPlan {
   const { options, source, columns, sizes, table, capabilities } = parts;
-  const { byteCount: totalBytes, joinedShards, wholeShards } = source;
-  const shards = countShards({ totalBytes, wholeShards, joinsFiles: joinedShards !== undefined }, sizes.shardBytes);
+  const shards = countShards(describeFiles(source), sizes.shardBytes);
   return {
     schema: 1,
     source: { name: source.name, format: source.format, bytes: source.byteCount, estimatedRows: sizes.estimatedRows, shards },

@@ -11,13 +11,23 @@ export interface ReadPart extends Pick<Shard, 'file' | 'head' | 'start' | 'end'>
 }
 
 interface CutPart {
-  readonly opened: MemberFile;
   /** Undefined of a file without rows. */
   readonly part: FilePart | undefined;
+  /** It is all of its file. */
   readonly isWhole: boolean;
 }
 
-export function toPiece(file: number, { isWhole, opened, part }: CutPart): ShardPiece {
+export async function* cutParts(parts: AsyncIterable<FilePart>): AsyncGenerator<CutPart, void, undefined> {
+  let last: FilePart | undefined;
+  let count = 0;
+  for await (const part of parts) {
+    if (count++ > 0) yield { part: last, isWhole: false };
+    last = part;
+  }
+  yield { part: last, isWhole: count < 2 };
+}
+
+export function toPiece(file: number, { isWhole, opened, part }: CutPart & { readonly opened: MemberFile }): ShardPiece {
   const { byteCount, digest } = opened;
   const whole = isWhole && byteCount !== undefined ? { byteCount, entry: writeEntry(opened, part) } : undefined;
   if (part === undefined) return { file, shard: undefined, whole };

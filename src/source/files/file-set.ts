@@ -4,11 +4,10 @@ import { setImmediate } from 'node:timers/promises';
 import type { Position } from '../../rows/batch.ts';
 import { createCancelCheck } from '../cancellation.ts';
 import { checkAgreement, type FileShape } from './disagreement.ts';
-import type { FilePart } from '../file-format.ts';
 import { readJoined } from '../../rows/joined-place.ts';
 import { joinPieces, readJoinedFiles, type ShardPiece } from '../joined-shard.ts';
 import { joinSamples } from './joined-sample.ts';
-import { changedError, joinDigests, readPartHead, toPiece, writeEntry, type ReadPart } from './file-set-shard.ts';
+import { changedError, cutParts, joinDigests, readPartHead, toPiece, writeEntry, type ReadPart } from './file-set-shard.ts';
 import type { Member, MemberFile } from './member-file.ts';
 import { OpenFiles } from './open-files.ts';
 import { maxSmallBytes } from './small-decompression.ts';
@@ -207,14 +206,10 @@ class FileSet {
       }
       const { opened, release } = await this.files.take(file);
       try {
-        let last: FilePart | undefined;
-        let count = 0;
-        for await (const part of opened.parts(targetBytes, signal)) {
+        for await (const cut of cutParts(opened.parts(targetBytes, signal))) {
           checkCancelled();
-          if (count++ > 0) yield toPiece(file, { opened, part: last, isWhole: false });
-          last = part;
+          yield toPiece(file, { opened, ...cut });
         }
-        yield toPiece(file, { opened, part: last, isWhole: count < 2 });
       } finally {
         release();
       }
