@@ -111,6 +111,17 @@ test('a load of many files that is stopped after any number of rows goes on in t
   }
 });
 
+test('lanes that count the lines before their shards never wait for each other in a circle', { timeout: 60_000 }, async (context) => {
+  const folder = makeFolder(context);
+  // Each file is two shards: the lines before the second are counted, those before the first need not be.
+  const input = writeFiles(folder, { kind: 'jsonl', count: 12, rows: 9 });
+  for (let run = 0; run < 5; run++) {
+    const { file: _file, ...options } = optionsFor(folder, input, `run-${String(run)}`);
+    const report = await load({ ...options, shardBytes: 256, lanes: 2 });
+    assert.equal(report.counts.written, 108);
+  }
+});
+
 test('a row that differs is found by verify --deep in its own file', async (context) => {
   const folder = makeFolder(context);
   const { file, ...options } = optionsFor(folder, writeFiles(folder, { kind: 'jsonl', count: 9, rows: 10, bad: 45 }));

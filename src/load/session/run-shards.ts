@@ -6,6 +6,7 @@ import { openLanePool, type LanePool, type PoolLane } from '../lane/pool.ts';
 import type { LaneNews } from '../lane/news.ts';
 import { openFlow, type Flow } from '../lane/flow.ts';
 import { minThreadBytes, stockThreads } from '../lane/threads.ts';
+import type { Claim } from '../../target/driver.ts';
 import { createLineCount, type CountLines } from './line-count.ts';
 import { countRowsLeft, hasOpenShards, limitPlan } from './limit.ts';
 import type { ProgressMeter } from '../report/progress-meter.ts';
@@ -146,17 +147,29 @@ async function driveLanes(watch: Watch, pool: LanePool, isOrdered: boolean): Pro
   if (failures.length > 0) throw failures.find((error) => !isSluiceError(error, 'SLUICE_CANCELLED')) ?? failures[0];
 }
 
-/** Numbers the claims in the order in which they were made, which is the order of their turns. */
-function createPlaces(
-  claims: Claims,
-  countLines: CountLines | undefined,
-): () => Promise<{ readonly claim: NonNullable<Awaited<ReturnType<Claims['next']>>>; readonly place: number } | undefined> {
+/** A claim with its place in the order of turns. */
+interface Work {
+  readonly claim: Claim;
+  readonly place: number;
+}
+
+/**
+ * Numbers the claims in the order in which they were made, which is the order of their turns, and gives them out in that order, too: a lane that got a later place first
+ * would run it first, and wait for the turn of one that stands in its own queue.
+ */
+function createPlaces(claims: Claims, countLines: CountLines | undefined): () => Promise<Work | undefined> {
   let place = 0;
-  return async () => {
+  let last: Promise<unknown> = Promise.resolve();
+  const take = async (): Promise<Work | undefined> => {
     const claim = await claims.next();
     if (claim === undefined) return undefined;
     const at = place++;
     return { claim: countLines === undefined ? claim : { ...claim, firstLine: await countLines(claim.shard) }, place: at };
+  };
+  return () => {
+    const work = last.then(take);
+    last = work.catch(() => undefined);
+    return work;
   };
 }
 
