@@ -1,7 +1,8 @@
 /** Where the messages of an Arrow file or stream stand: found once, from the footer or from message to message, so that each batch can be read alone. */
 import { setImmediate } from 'node:timers/promises';
 import type { ByteFile } from '../files/byte-file.ts';
-import { openRoot, readCount, readList, readTable } from './flatbuffer.ts';
+import { findSeam } from '../files/seam.ts';
+import { openRoot, readCount, readList, readTable, type Table } from './flatbuffer.ts';
 import { ArrowFault } from './fault.ts';
 import { assignColumns, readMessage, type Message } from './message.ts';
 import { readSchema, type Field } from './schema.ts';
@@ -168,6 +169,7 @@ async function mapByFooter(file: ByteFile): Promise<FileMap> {
   const footer = await within(start, async () => openRoot(await file.read(start, size - 10)));
   const schema = readTable(footer, 1);
   if (schema === undefined) throw new ArrowFault(start, 'the footer has no schema');
+  await refuseSeam(file, await within(start, () => findEnd(footer)), start);
   const found = new Collection(await within(start, () => readSchema(schema)));
   // Batches of a file share its dictionaries, wherever those stand: none replaces another.
   for (const index of [2, 3]) {
@@ -181,4 +183,26 @@ async function mapByFooter(file: ByteFile): Promise<FileMap> {
     }
   }
   return found.finish();
+}
+
+/** The byte behind the last message that a footer tells of: each block has its place, and the bytes of its metadata and its body. */
+function findEnd(footer: Table): number {
+  let end = fileMagic.length;
+  for (const index of [2, 3]) {
+    const blocks = readList(footer, index, 24);
+    for (let block = 0; block < blocks.length; block++) {
+      const at = blocks.at + 24 * block;
+      end = Math.max(end, readCount(footer.view, at) + footer.view.getInt32(at + 8, true) + readCount(footer.view, at + 16));
+    }
+  }
+  return end;
+}
+
+/** Of several files one behind the other the last footer tells of the last one alone, and its places are counted from where that begins. */
+async function refuseSeam(file: ByteFile, end: number, footerStart: number): Promise<void> {
+  const mark = fileMagic.toString('latin1');
+  const seam = await findSeam(file, { end: mark, start: `${mark}\0\0`, upTo: footerStart - end, lengthBytes: 4 });
+  if (seam === undefined) return;
+  const hint = 'Arrow files can not be joined by `cat`: load the files that it was made of, all in one load or by their folder.';
+  throw new ArrowFault(seam, 'another file begins', hint);
 }

@@ -1,7 +1,9 @@
 /** A file's own description: read within its bounds, understood by hyparquet, and then held against the file's size. What it claims beyond that is refused. */
 import { hash } from 'node:crypto';
 import { parquetMetadata, type ColumnChunk, type FileMetaData, type RowGroup } from 'hyparquet';
+import { SluiceError } from '../../errors.ts';
 import type { ByteFile } from '../files/byte-file.ts';
+import { findSeam } from '../files/seam.ts';
 import type { ChunkRange } from './chunk-bytes.ts';
 import { invalidFile, PageFault, placeFault, type FilePlace } from './fault.ts';
 import { buildSchema, type SchemaNode } from './schema.ts';
@@ -52,12 +54,13 @@ const digestLength = 16;
 
 /** Reads the description of a file. @throws SLUICE_SOURCE_INVALID */
 export async function readFooter(file: ByteFile): Promise<Footer> {
-  const bytes = await readFooterBytes(file);
+  const { bytes, start } = await readFooterBytes(file);
   try {
     // Walked first, within bounds: hyparquet takes the sizes of lists on trust.
     const reader = { bytes, offset: 0 };
     readStruct(reader);
     const metadata = parseMetadata(bytes);
+    await refuseSeam(file, metadata, start);
     const fields = buildSchema(metadata.schema);
     const groups = checkGroups(metadata, { file: file.name, fileBytes: file.byteCount, leaves: fields.flatMap((field) => field.leaves) });
     return { fields, groups, rowCount: groups.at(-1)?.end ?? 0, digest: hash('sha256', bytes, 'hex').slice(0, digestLength) };
@@ -66,7 +69,8 @@ export async function readFooter(file: ByteFile): Promise<Footer> {
   }
 }
 
-async function readFooterBytes(file: ByteFile): Promise<Uint8Array> {
+/** The description, and the byte at which it begins. */
+async function readFooterBytes(file: ByteFile): Promise<{ readonly bytes: Uint8Array; readonly start: number }> {
   const place: FilePlace = { file: file.name };
   const { byteCount } = file;
   if (byteCount < leastBytes) throw invalidFile(place, `with ${String(byteCount)} bytes it is too short for a Parquet file`);
@@ -82,7 +86,43 @@ async function readFooterBytes(file: ByteFile): Promise<Uint8Array> {
   if (start < 4) throw invalidFile(place, `its description claims ${String(length)} bytes of a file of ${String(byteCount)}`);
   if (length > maxFooterBytes)
     throw invalidFile(place, `its description has ${String(length)} bytes; at most ${String(maxFooterBytes)} are read`);
-  return start >= tailStart ? tail.subarray(start - tailStart, tail.length - 8) : Buffer.from(await file.read(start, byteCount - 8));
+  const bytes = start >= tailStart ? tail.subarray(start - tailStart, tail.length - 8) : Buffer.from(await file.read(start, byteCount - 8));
+  return { bytes, start };
+}
+
+/**
+ * Several files one behind the other. The last description counts its places from the start of the last file, so what it tells of ends long before it begins. Such a gap
+ * alone is no fault: it is one where the end of a file and the start of another stand in it.
+ */
+async function refuseSeam(file: ByteFile, { row_groups }: FileMetaData, footerStart: number): Promise<void> {
+  const ends = row_groups.flatMap(({ columns }) => columns.flatMap(listEnds)).filter((end) => end <= footerStart);
+  const upTo = footerStart - ends.reduce((most, end) => Math.max(most, end), magic.length);
+  const seam = await findSeam(file, { end: magic, start: magic, upTo, lengthBytes: 4 });
+  if (seam === undefined) return;
+  throw new SluiceError(
+    'SLUICE_SOURCE_INVALID',
+    `${file.name}: it is several Parquet files one behind the other; one begins at byte ${String(seam)}`,
+    {
+      hint: 'Parquet files can not be joined by `cat`: load the files that it was made of, all in one load or by their folder.',
+    },
+  );
+}
+
+/** The bytes behind a column's pages, its indexes and its Bloom filter. */
+function listEnds({
+  column_index_length,
+  column_index_offset,
+  meta_data,
+  offset_index_length,
+  offset_index_offset,
+}: ColumnChunk): number[] {
+  const start = Math.min(Number(meta_data?.data_page_offset ?? 0), Number(meta_data?.dictionary_page_offset ?? Infinity) || Infinity);
+  return [
+    start + Number(meta_data?.total_compressed_size ?? 0),
+    Number(column_index_offset ?? 0) + Number(column_index_length ?? 0),
+    Number(offset_index_offset ?? 0) + Number(offset_index_length ?? 0),
+    Number(meta_data?.bloom_filter_offset ?? 0) + Number(meta_data?.bloom_filter_length ?? 0),
+  ];
 }
 
 const encrypted = 'it is encrypted, which sluice cannot read; write it without encryption';
