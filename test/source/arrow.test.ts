@@ -289,24 +289,3 @@ test('moments and decimals beyond what a calendar or a double has are kept digit
   assert.equal(writeDecimal(12n, -3), '12000');
   assert.equal(writeTimestamp(2n ** 62n, 0, false), String(2n ** 62n));
 });
-
-test('files and streams one behind the other are refused, never read in part', async () => {
-  const tables = [
-    { id: vectorFromArray([1, 2, 3], new Int32()) },
-    { id: vectorFromArray([4, 5, 6, 7], new Int32()) },
-    { id: vectorFromArray([], new Int32()) },
-  ];
-  const written = tables.flatMap((columns) => kinds.flatMap((kind) => [write(columns, kind), write(columns, kind, 2)]));
-  for (const first of written) {
-    for (const second of written) {
-      await assert.rejects(format.open(memoryFile('rows.arrow', Buffer.concat([first, second])), {}), (error) =>
-        isSluiceError(error, 'SLUICE_SOURCE_INVALID'),
-      );
-      // A stream may end without a mark.
-      const cut = first.subarray(0, 6).toString('latin1') === 'ARROW1' ? first : first.subarray(0, -8);
-      await assert.rejects(format.open(memoryFile('rows.arrow', Buffer.concat([cut, second])), {}), (error) =>
-        isSluiceError(error, 'SLUICE_SOURCE_INVALID'),
-      );
-    }
-  }
-});

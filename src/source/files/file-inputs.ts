@@ -157,7 +157,7 @@ function describeKinds(files: readonly NamedFile[], options: SourceOptions): rea
   if (packed.length > 0) {
     const names = [...new Set(packed.map(({ kind }) => kind.compression))].join(', ');
     const how = files.length === 1 ? names : `${names}: ${formatCount(packed.length)} of ${formatCount(files.length)} files`;
-    decisions.push({ what: 'compression', choice: how, why: 'a compressed file is read from its start: one shard each' });
+    decisions.push({ what: 'compression', choice: how, why: 'a compressed file is read from its start; small ones share a shard' });
   }
   return decisions;
 }
