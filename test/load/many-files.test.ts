@@ -8,7 +8,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { isSluiceError } from '../../src/errors.ts';
 import { rejects } from '../../src/load/control/status.ts';
 import { load } from '../../src/load/load.ts';
-import type { LoadOptions } from '../../src/load/options.ts';
+import type { LoadOptions, LoadReport } from '../../src/load/options.ts';
 import { verify } from '../../src/verify/verify.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
 import { readContent, readSql, runSql } from '../fixtures/load-target.ts';
@@ -120,6 +120,30 @@ test('lanes that count the lines before their shards never wait for each other i
     const report = await load({ ...options, shardBytes: 256, lanes: 2 });
     assert.equal(report.counts.written, 108);
   }
+});
+
+test('compressed files of many batches land in the order of the input where it decides what stays, or the plan says that they do not', async (context) => {
+  const folder = makeFolder(context);
+  const input = writeFiles(folder, { kind: 'jsonl.gz', count: 4, rows: 300 });
+  for (let file = 0; file < 4; file++) {
+    const rows = Array.from({ length: 300 }, (_, id) =>
+      JSON.stringify({ id, note: hash('sha1', `${String(file)} ${String(id)}`, 'hex'), n: file }),
+    );
+    writeFileSync(path.join(input, `f000${String(file)}.jsonl.gz`), gzipSync(rows.join('\n')));
+  }
+  const sizes = { shardBytes: 256, maxBatchRows: 20 };
+  const orderOf = ({ decisions }: LoadReport): string | undefined => decisions.find(({ what }) => what === 'order')?.choice;
+  for (let run = 0; run < 5; run++) {
+    const { file, ...options } = optionsFor(folder, input, `upsert-${String(run)}`);
+    const report = await load({ ...options, ...sizes, mode: 'upsert', lanes: 3 });
+    assert.equal(orderOf(report), 'rows land in the order of the input');
+    assert.deepEqual(readSql(file, 'SELECT n, count(*) AS rows FROM t GROUP BY n'), [{ n: 3n, rows: 300n }]);
+  }
+  const { file: _insert, ...insert } = optionsFor(folder, input, 'insert');
+  assert.equal(orderOf(await load({ ...insert, ...sizes, lanes: 3 })), 'rows land in no set order');
+  const { file: alone, ...oneLane } = optionsFor(folder, input, 'one-lane');
+  assert.equal(orderOf(await load({ ...oneLane, ...sizes, lanes: 1 })), 'rows land in the order of the input');
+  assert.deepEqual(readSql(alone, 'SELECT DISTINCT n FROM t'), [{ n: 0n }]);
 });
 
 test('a row that differs is found by verify --deep in its own file', async (context) => {
