@@ -25,6 +25,8 @@ const maxFields = 65_535;
 export function createCsvFormat(options: CsvOptions): TextFormat {
   const { name, columns, quote, maxRowBytes } = options;
   if (columns !== undefined) checkNames(columns, '--columns');
+  // Its memory for 65,536 fields is shared by the headers of all files: nothing in it outlives a step that waits.
+  let headerScan: CsvScan | undefined;
   return {
     name,
     maxRowBytes,
@@ -32,7 +34,8 @@ export function createCsvFormat(options: CsvOptions): TextFormat {
       const markBytes = await readTextStart(window, file);
       window.advance(markBytes);
       if (columns !== undefined) return { fields: columns, byteCount: markBytes, lines: 0 };
-      const header = await readHeader(window, options, file);
+      headerScan ??= createHeaderScan(options);
+      const header = await readHeader(window, headerScan, file);
       return { ...header, byteCount: markBytes + header.byteCount };
     },
     createTokenizer: (head, limits) => createTokenizer(head.fields ?? [], limits, options),
@@ -99,18 +102,21 @@ function refuseBrokenText(scan: CsvScan, bytes: Buffer): void {
   scan.faults = [...scan.faults, ...broken].sort((a, b) => a.start - b.start);
 }
 
-/** Reads the first line that is not empty by the rules of every other row, and drops it from the window. */
-async function readHeader(window: ByteWindow, options: CsvOptions, file: string): Promise<Head & { readonly fields: readonly string[] }> {
-  // The scan expects more fields than any header may have, so that a header is handed back as a row of the wrong width, with its fields noted.
+/** A scan that expects more fields than any header may have, so that a header is handed back as a row of the wrong width, with its fields noted. */
+function createHeaderScan(options: CsvOptions): CsvScan {
   const dialect: CsvDialect = { ...options, width: maxFields + 1 };
-  const scan = createCsvScan(dialect, 1);
+  return createCsvScan(dialect, 1);
+}
+
+/** Reads the first line that is not empty by the rules of every other row, and drops it from the window. */
+async function readHeader(window: ByteWindow, scan: CsvScan, file: string): Promise<Head & { readonly fields: readonly string[] }> {
   let byteCount = 0;
   let lines = 0;
   for (;;) {
     const view = window.view();
     if (view.length === 0 && window.isFinal) throw new SluiceError('SLUICE_SOURCE_EMPTY', `${file} is empty`);
     scanRows(scan, view, { isFinal: window.isFinal, maxBytes: 1 });
-    if (scan.isTooLong) throw headerError(file, `is longer than ${options.maxRowBytes} bytes`);
+    if (scan.isTooLong) throw headerError(file, `is longer than ${scan.dialect.maxRowBytes} bytes`);
     const fault = scan.faults[0];
     const fields = fault === undefined ? [] : readNames(scan, view, { fault, file });
     byteCount += scan.consumed;
