@@ -151,6 +151,24 @@ const all: readonly Benchmark[] = [
     ],
   },
   {
+    name: 'pg-sources-million',
+    entries: [entryOf('pg-384-sluice-parquet', million), entryOf('pg-384-sluice-zip', million)],
+    bars: [
+      {
+        what: 'Parquet, snappy, 10⁶ × 384-d, 2 lanes',
+        sluice: (of) => get(of, 'sluice-parquet').rowsPerSecond,
+        bar: { atLeast: 60 * thousand },
+        unit: 'rows/s',
+      },
+      {
+        what: 'npy + JSONL, 10⁶ × 384-d, 2 lanes',
+        sluice: (of) => get(of, 'sluice-zip').rowsPerSecond,
+        bar: { atLeast: 120 * thousand },
+        unit: 'rows/s',
+      },
+    ],
+  },
+  {
     name: 'pg-upsert',
     entries: [entryOf('pg-384-sluice-upsert', vectors), entryOf('pg-384-sluice-memory', vectors)],
     bars: [rateBar('10⁵ × 384-d over as many keys, beside the plain insert', ['sluice-upsert', 'sluice-memory'], 0.5)],

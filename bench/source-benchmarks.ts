@@ -36,13 +36,14 @@ function memoryBar(what: string, key: string, atMost: number): Bar {
   return { what, sluice: (of) => get(of, key).peakRssMb, bar: { atMost }, unit: 'MB' };
 }
 
-/** Peak memory of a source at 10⁵ and 10⁶ rows. */
-function memoryOf(name: string, trial: string): Benchmark {
+/** A source at 10⁵ and 10⁶ rows: its peak memory, and its rate where a start of some tenths of a second counts for little. */
+function sizesOf(name: string, trial: string, atLeast: number): Benchmark {
   return {
     name: `source-rss-${name.toLowerCase().replaceAll(/[^a-z]+/gu, '-')}`,
     isHeavy: true,
     entries: [entry('small', trial, wide), entry('large', trial, million)],
     bars: [
+      rateBar(`${name}, 10⁶ × 384-d, 2 lanes`, 'large', atLeast),
       memoryBar(`peak memory, ${name}, 10⁶ × 384-d`, 'large', 400),
       {
         what: `peak memory, ${name}, 10⁶ beside 10⁵ rows`,
@@ -174,6 +175,7 @@ export const sourceBenchmarks: readonly Benchmark[] = [
       memoryBar('peak memory of plan --check, 10⁷ rows with unique key', 'check', 350),
     ],
   },
-  memoryOf('Parquet', 'source-parquet-snappy'),
-  memoryOf('npy + JSONL', 'source-zip'),
+  sizesOf('Parquet', 'source-parquet-snappy', 60_000),
+  sizesOf('npy + JSONL', 'source-zip', 150_000),
+  sizesOf('Arrow', 'source-arrow', 60_000),
 ];

@@ -26,6 +26,13 @@ export async function provideParquet(rows: number, codec: 'snappy' | 'zstd'): Pr
   });
 }
 
+/** The same as an Arrow file with LZ4, in batches of 65,536 rows. */
+export async function provideArrow(rows: number): Promise<string> {
+  return provideBy(`vectors-${rows}.lz4.arrow`, (file) => {
+    runPython('write-arrow.py', [file, 'lz4', String(rows), provideFloats(textInput(rows)), provideTexts(textInput(rows))]);
+  });
+}
+
 /** The vectors alone, as numpy saves them. */
 export async function provideNpy(rows: number): Promise<string> {
   return provideBy(`vectors-${rows}.npy`, (file) => {

@@ -6,7 +6,7 @@ import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'h
 import { compressors } from 'hyparquet-compressors';
 import type { LoadOptions, LoadReport } from '../src/index.ts';
 import { provideData } from './data.ts';
-import { provideCompressed, provideNpy, provideParquet, provideTextLines } from './source-data.ts';
+import { provideArrow, provideCompressed, provideNpy, provideParquet, provideTextLines } from './source-data.ts';
 import { openLibrary } from './sluice.ts';
 import { countRows, lanes, measure, readPeakRss } from './trials.ts';
 import type { Sample, Trial } from './trials.ts';
@@ -40,6 +40,11 @@ const parquet = (codec: 'snappy' | 'zstd'): Trial =>
     async (rows) => void (await provideParquet(rows, codec)),
     async (rows) => ({ from: await provideParquet(rows, codec) }),
   );
+
+const arrow: Trial = trialOf(
+  async (rows) => void (await provideArrow(rows)),
+  async (rows) => ({ from: await provideArrow(rows) }),
+);
 
 /** Row group after row group as hyparquet's row objects. */
 async function* readObjects(file: string): AsyncGenerator<object> {
@@ -184,6 +189,7 @@ export const sourceTrials: Readonly<Record<string, Trial>> = {
   'source-parquet-zstd': parquet('zstd'),
   'source-objects-snappy': parquetObjects('snappy'),
   'source-objects-zstd': parquetObjects('zstd'),
+  'source-arrow': arrow,
   'source-zip': zip,
   'source-gzip': gzip,
   'source-zstd': zstd,

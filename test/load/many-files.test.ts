@@ -44,6 +44,11 @@ function writeFiles(folder: string, { bad = Infinity, count, kind, rows }: Files
   return input;
 }
 
+function withoutFile({ file: _file, ...options }: LoadOptions & { readonly file: string }): LoadOptions {
+  return options;
+}
+
+/** `file` is the database; what is left is what a load takes. */
 function optionsFor(folder: string, from: LoadOptions['from'], name = 'target'): LoadOptions & { readonly file: string } {
   const file = path.join(folder, `${name}.db`);
   return {
@@ -79,9 +84,9 @@ for (const kind of ['jsonl', 'csv', 'jsonl.gz', 'csv.zst'] as const) {
     const input = writeFiles(folder, { kind, count: 12, rows: 9, bad: 5 });
     const together = optionsFor(folder, input);
     const alone = optionsFor(folder, input, 'alone');
-    await load({ ...together });
+    await load(withoutFile(together));
     // No two files have room in such a shard.
-    await load({ ...alone, shardBytes: 256 });
+    await load({ ...withoutFile(alone), shardBytes: 256 });
     assert.equal(Number(readSql(together.file, 'SELECT count(*) AS n FROM sluice_shards')[0]?.['n']), 1);
     assert.ok(Number(readSql(alone.file, 'SELECT count(*) AS n FROM sluice_shards')[0]?.['n']) >= 12);
     const expected = await Array.fromAsync(rejects({ in: alone.to }));
@@ -100,13 +105,13 @@ test('a load of many files that is stopped after any number of rows goes on in t
   for (const kind of ['jsonl', 'csv.zst'] as const) {
     const input = writeFiles(folder, { kind, count: 14, rows: 11, bad: 6 });
     const whole = optionsFor(folder, input, `whole-${kind}`);
-    await load({ ...whole, provenance: false });
+    await load({ ...withoutFile(whole), provenance: false });
     const stopped = optionsFor(folder, input, `stopped-${kind}`);
     for (let limit = 1; limit < 154; limit += 13) {
-      const report = await load({ ...stopped, provenance: false, limit, maxBatchRows: 7 });
+      const report = await load({ ...withoutFile(stopped), provenance: false, limit, maxBatchRows: 7 });
       assert.equal(report.counts.read, limit);
     }
-    await load({ ...stopped, provenance: false, maxBatchRows: 7 });
+    await load({ ...withoutFile(stopped), provenance: false, maxBatchRows: 7 });
     assert.deepEqual(readContent(stopped.file, 't'), readContent(whole.file, 't'));
   }
 });
@@ -162,7 +167,7 @@ test('a row that differs is found by verify --deep in its own file', async (cont
 
 test('a resume is refused when one of many files has become another one', async (context) => {
   const folder = makeFolder(context);
-  const options = { ...optionsFor(folder, writeFiles(folder, { kind: 'jsonl', count: 9, rows: 10 })), label: 'files' };
+  const options = { ...withoutFile(optionsFor(folder, writeFiles(folder, { kind: 'jsonl', count: 9, rows: 10 }))), label: 'files' };
   await load({ ...options, limit: 35 });
   const changed = path.join(folder, 'jsonl', 'f0006.jsonl');
   writeFileSync(changed, `{"id":60,"note":"m","n":1}\n`.repeat(10));

@@ -60,9 +60,10 @@ export async function readFooter(file: ByteFile): Promise<Footer> {
     const reader = { bytes, offset: 0 };
     readStruct(reader);
     const metadata = parseMetadata(bytes);
-    await refuseSeam(file, metadata, start);
     const fields = buildSchema(metadata.schema);
     const groups = checkGroups(metadata, { file: file.name, fileBytes: file.byteCount, leaves: fields.flatMap((field) => field.leaves) });
+    // Behind the checks: before them nothing says that the lists are lists.
+    await refuseSeam(file, metadata, start);
     return { fields, groups, rowCount: groups.at(-1)?.end ?? 0, digest: hash('sha256', bytes, 'hex').slice(0, digestLength) };
   } catch (error) {
     throw placeFault(error, { file: file.name });
