@@ -11,6 +11,8 @@ export interface Step {
   readonly name: string;
   /** A script run by this Node, then its arguments. */
   readonly args: readonly string[];
+  /** Variables beside those of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Path of a JavaScript file that a development dependency installs as its command. */
@@ -20,7 +22,7 @@ export function resolveTool(file: string): string {
 
 /** Runs one step in the project's folder and returns its exit status; 1 when a signal ended it. */
 export function runStep(step: Step): number {
-  const done = spawnSync(process.execPath, step.args, { cwd: root, stdio: 'inherit' });
+  const done = spawnSync(process.execPath, step.args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...step.environment } });
   if (done.error !== undefined) throw done.error;
   return done.status ?? 1;
 }

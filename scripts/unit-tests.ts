@@ -1,5 +1,6 @@
 /** How the tests are run: every test file in a process of its own, two at a time. */
-import type { Step } from './steps.ts';
+import path from 'node:path';
+import { root, type Step } from './steps.ts';
 
 /** Two files at a time: the machines that this is measured on have two cores, and some tests use both. */
 const filesAtOnce = 2;
@@ -13,6 +14,8 @@ export function unitTests(args: readonly string[]): Step {
   const files = hasFiles ? [] : ['test/**/*.test.ts'];
   return {
     name: 'tests (node --test)',
+    // Hundreds of processes are started, each of which would strip the types of the same files again: an eighth of the time of those that run the command line.
+    environment: { NODE_COMPILE_CACHE: path.join(root, 'node_modules/.cache/compile') },
     args: ['--test', `--test-concurrency=${filesAtOnce}`, `--test-timeout=${testTimeoutMs}`, ...args, ...files],
   };
 }
