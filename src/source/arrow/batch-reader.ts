@@ -39,11 +39,12 @@ export class BatchReader {
     this.columns = columns;
   }
 
-  static async open(source: ArrowSource, placed: PlacedBatch): Promise<BatchReader> {
+  /** `checkCancelled` throws where nobody waits for the rows any more: a compressed batch may have much to pass over. */
+  static async open(source: ArrowSource, placed: PlacedBatch, checkCancelled?: () => void): Promise<BatchReader> {
     const found = await readPlaced(source.file, placed.start);
     if (found?.message.kind !== 'batch') throw new ArrowFault(placed.start, 'there is no record batch any more');
     const { batch } = found.message;
-    const body = new BatchBody(source.file, found.placed.bodyStart, batch);
+    const body = new BatchBody({ file: source.file, start: found.placed.bodyStart, batch, checkCancelled });
     return new BatchReader(source, placed, { body, columns: assignColumns(source.map.fields, batch) });
   }
 
@@ -60,6 +61,11 @@ export class BatchReader {
     if (dimensions !== undefined && isFloatList(chunk.field)) return readVectorColumn(chunk, dimensions, dictionaries);
     const cells = openCells(chunk, dictionaries);
     return { kind: 'scalar', values: Array.from({ length: chunk.count }, (_, row) => cells(row)) };
+  }
+
+  /** Ends what is being decompressed; the values that were read stay. */
+  async close(): Promise<void> {
+    await this.body.close();
   }
 
   private async openDictionaries(field: Field): Promise<ReadonlyMap<number, readonly Chunk[]>> {
@@ -92,7 +98,12 @@ async function readDictionary(file: ByteFile, placed: PlacedDictionary, field: F
   const { batch } = found.message;
   const [column] = assignColumns([{ ...field, dictionary: undefined }], batch);
   if (column === undefined) throw new ArrowFault(placed.start, 'a dictionary has no values');
-  return readChunk(new BatchBody(file, found.placed.bodyStart, batch), column, { start: 0, end: batch.rowCount });
+  const body = new BatchBody({ file, start: found.placed.bodyStart, batch });
+  try {
+    return await readChunk(body, column, { start: 0, end: batch.rowCount });
+  } finally {
+    await body.close();
+  }
 }
 
 /** Fields of a column, itself among them, that point into dictionaries; those of a dictionary's own values too. */

@@ -20,7 +20,7 @@ export interface PlacedBatch extends Placed {
   /** Of its first row in the file. */
   readonly firstRow: number;
   readonly rowCount: number;
-  /** It can be read in pieces; a compressed one can't. */
+  /** It can be read from any row on; a compressed one only from its first. */
   readonly isPlain: boolean;
   /** How many dictionary messages of the file come before it, where later ones replace earlier ones. */
   readonly dictionaryCount: number;

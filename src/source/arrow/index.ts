@@ -81,26 +81,52 @@ async function* readPart(source: ArrowSource, { from, options, part }: PartReadi
   const checkCancelled = createCancelCheck(file.name, options.signal);
   const wanted = listWanted(map.fields, options);
   for (const { field } of wanted) refuseUnread(field, file.name);
+  const columns = { fields: wanted.map(({ field }) => field.name), types: wanted.map(({ type }) => type) };
   const end = part.end ?? map.rowCount;
   let row = part.start + from.row;
   while (row < end) {
     const placed = map.batches[findBatch(map, row)] as PlacedBatch;
     const last = Math.min(end, placed.firstRow + placed.rowCount);
     try {
-      const reader = await BatchReader.open(source, placed);
-      const stretchRows = countStretchRows(placed, wanted);
-      for (; row < last; row += stretchRows) {
-        checkCancelled();
-        const rows = { start: row, end: Math.min(last, row + stretchRows) };
-        const values = await readColumns(reader, wanted, { start: rows.start - placed.firstRow, end: rows.end - placed.firstRow });
-        const byteCount = bytesBefore(file, map, rows.end) - bytesBefore(file, map, rows.start);
-        const [fields, types] = [wanted.map(({ field }) => field.name), wanted.map(({ type }) => type)];
-        yield makeRecords({ fields, types, values, ...rows, partStart: part.start, byteCount });
+      for await (const { end: rowsEnd, start, values } of readBatch(source, placed, { start: row, end: last, wanted, checkCancelled })) {
+        const byteCount = bytesBefore(file, map, rowsEnd) - bytesBefore(file, map, start);
+        yield makeRecords({ ...columns, values, start, end: rowsEnd, partStart: part.start, byteCount });
       }
     } catch (error) {
       throw toArrowError(file.name, error, placed.start);
     }
     row = last;
+  }
+}
+
+/** Rows of the file that lie in one batch. */
+interface BatchRows {
+  readonly start: number;
+  readonly end: number;
+}
+
+interface BatchReading extends BatchRows {
+  readonly wanted: readonly Wanted[];
+  readonly checkCancelled: () => void;
+}
+
+/** Stretches of a batch. What it decompresses ends with it, also where nobody wants the rest. */
+async function* readBatch(
+  source: ArrowSource,
+  placed: PlacedBatch,
+  { checkCancelled, end, start: first, wanted }: BatchReading,
+): AsyncGenerator<BatchRows & { readonly values: readonly ColumnValues[] }, void, undefined> {
+  const reader = await BatchReader.open(source, placed, checkCancelled);
+  try {
+    const stretchRows = countStretchRows(placed, wanted);
+    for (let start = first; start < end; start += stretchRows) {
+      checkCancelled();
+      const rows = { start, end: Math.min(end, start + stretchRows) };
+      const values = await readColumns(reader, wanted, { start: start - placed.firstRow, end: rows.end - placed.firstRow });
+      yield { ...rows, values };
+    }
+  } finally {
+    await reader.close();
   }
 }
 

@@ -36,9 +36,14 @@ export async function sampleBatches(source: ArrowSource): Promise<Sample> {
   for (const batch of chosen) {
     const reader = await BatchReader.open(source, batch);
     const count = Math.min(sampledRows, batch.rowCount);
-    const first = batch === chosen[0] ? 0 : batch.rowCount - count;
+    // The last rows of a compressed batch come after all others of it.
+    const first = batch === chosen[0] || !batch.isPlain ? 0 : batch.rowCount - count;
     const chunks: Chunk[] = [];
-    for (const field of map.fields) chunks.push(await reader.readChunk(field.name, { start: first, end: first + count }));
+    try {
+      for (const field of map.fields) chunks.push(await reader.readChunk(field.name, { start: first, end: first + count }));
+    } finally {
+      await reader.close();
+    }
     sampled.push({ reader, start: batch.firstRow + first, end: batch.firstRow + first + count, chunks });
   }
   const declared = map.fields.map(
