@@ -19,15 +19,25 @@ export function countPieceBytes(file: ByteFile): number {
   return file.isRemote === true ? remoteBytes : localBytes;
 }
 
-/** The pieces one after another, each in memory of its own. */
-export async function* readPieces({ end, file, head, start }: PackedRange): AsyncGenerator<Uint8Array, void, undefined> {
+/** The pieces one after another; each is valid until the one behind the next is read, in memory that is used again. */
+export async function* readPieces(
+  { end, file, head, start }: PackedRange,
+  pieceBytes: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   if (head.length > 0) yield head;
-  for (let at = start + head.length; at < end;) {
-    const piece = await file.read(at, Math.min(end, at + countPieceBytes(file)));
+  const memories = file.readInto === undefined ? [] : [0, 1].map(() => Buffer.allocUnsafeSlow(Math.min(pieceBytes, end - start)));
+  for (let at = start + head.length, ordinal = 0; at < end; ordinal++) {
+    const upTo = Math.min(end, at + pieceBytes);
+    const memory = memories[ordinal % 2];
+    const piece = memory === undefined ? await file.read(at, upTo) : readTo(file, memory.subarray(0, upTo - at), at);
     if (piece.length === 0) return;
     yield piece;
     at += piece.length;
   }
+}
+
+function readTo(file: ByteFile, target: Uint8Array, at: number): Uint8Array {
+  return target.subarray(0, file.readInto?.(target, at) ?? 0);
 }
 
 /** Bytes that can be looked at before they are taken. What was handed out is valid up to the next call. */

@@ -3,7 +3,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import { isSluiceError } from '../../errors.ts';
 import { decompress } from '../files/compression.ts';
 import type { PieceDecoder } from './forward-bytes.ts';
-import { readPieces, type PackedRange } from './packed-input.ts';
+import { countPieceBytes, readPieces, type PackedRange } from './packed-input.ts';
 
 /** A frame that says it holds up to this many times its own size gets its memory in one piece; more memory than that grows with what comes out. */
 const maxTrustedRatio = 16;
@@ -24,9 +24,13 @@ export function decompressZstd(input: Uint8Array, length: number): Uint8Array {
   throw new RangeError('a zstd frame has another length than it was said to have');
 }
 
+/** Each piece wakes zlib's thread: of 384 floats, 10⁵ rows in pieces of 1 MiB take 360 ms of CPU, in pieces of 256 KiB 430 ms. */
+const largePieceBytes = 1024 * 1024;
+
 /** `isBrief`: with small buffers, where many columns are read side by side. */
 export function openZstd(range: PackedRange, isBrief: boolean): PieceDecoder {
-  const chunks = decompress(readPieces(range), {
+  const pieceBytes = Math.max(countPieceBytes(range.file), isBrief ? 0 : largePieceBytes);
+  const chunks = decompress(readPieces(range, pieceBytes), {
     name: 'a zstd frame',
     compression: 'zstd',
     progress: { taken: 0, ratio: 1 },
