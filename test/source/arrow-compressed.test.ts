@@ -3,40 +3,17 @@ import assert from 'node:assert/strict';
 import { syncBuiltinESMExports } from 'node:module';
 import { mock, test } from 'node:test';
 import zlib from 'node:zlib';
-import {
-  Bool,
-  CompressionType,
-  compressionRegistry,
-  Field,
-  FixedSizeList,
-  Float32,
-  Int32,
-  makeData,
-  makeVector,
-  Table,
-  tableToIPC,
-  Utf8,
-  type Vector,
-  vectorFromArray,
-} from 'apache-arrow';
+import { Bool, Field, FixedSizeList, Float32, Int32, makeData, makeVector, Table, Utf8, type Vector, vectorFromArray } from 'apache-arrow';
 import { isSluiceError } from '../../src/errors.ts';
 import type { Column } from '../../src/rows/schema.ts';
 import { format } from '../../src/source/arrow/index.ts';
 import type { FilePart, OpenedFile } from '../../src/source/file-format.ts';
 import type { ByteFile } from '../../src/source/files/byte-file.ts';
 import type { ColumnRecords } from '../../src/source/source.ts';
+import { openSource } from '../../src/source/open.ts';
 import { createRandom, fuzzFormat, memoryFile } from './binary-fuzz.ts';
-import { compressLz4, type Lz4Shape } from './lz4-writer.ts';
-
-type Encode = (bytes: Uint8Array) => Uint8Array;
-type Kind = 'lz4' | 'zstd';
-
-const linked: Lz4Shape = { sizeCode: 4, hasExtras: false };
-const codecs: readonly { readonly name: string; readonly kind: Kind; readonly encode: Encode }[] = [
-  { name: 'LZ4 in blocks that are linked', kind: 'lz4', encode: (bytes) => compressLz4(bytes, linked) },
-  { name: 'LZ4 in blocks of 4 MiB with checksums', kind: 'lz4', encode: (bytes) => compressLz4(bytes, { sizeCode: 7, hasExtras: true }) },
-  { name: 'zstd', kind: 'zstd', encode: (bytes) => zlib.zstdCompressSync(bytes) },
-];
+import { serve } from './http-server.ts';
+import { codecs, stored, writeCompressed, type ArrowCodec, type Encode } from './arrow-codecs.ts';
 
 const rowCount = 24_000;
 const dimensions = 96;
@@ -72,35 +49,12 @@ function textOf(id: number): string | null {
 
 const { floats, table } = makeTable(rowCount);
 
-function write(kind: Kind, encode: Encode, source = table): Buffer {
-  const type = kind === 'lz4' ? CompressionType.LZ4_FRAME : CompressionType.ZSTD;
-  const buffers: { readonly packed: Uint8Array; readonly byteCount: number }[] = [];
-  compressionRegistry.set(type, {
-    encode(bytes) {
-      const packed = encode(bytes);
-      if (packed.length < bytes.length) buffers.push({ packed, byteCount: bytes.length });
-      return packed;
-    },
-    // Its decoder is what the library checks an encoder with.
-    decode: (bytes) => bytes,
-  });
-  const file = Buffer.from(tableToIPC(source, 'file', type));
-  // Version 21 of the library writes the compressed length in front of a buffer, where the format wants the other.
-  let at = 0;
-  for (const { byteCount, packed } of buffers) {
-    at = file.indexOf(packed, at);
-    file.writeBigInt64LE(BigInt(byteCount), at - 8);
-    at += packed.length;
-  }
-  return file;
-}
-
 /** Two batches, of which the first has most rows. */
-function writeBatches(kind: Kind, encode: Encode): Buffer {
-  return write(kind, encode, table.slice(0, rowCount - 1000).concat(table.slice(rowCount - 1000)));
+function writeBatches(codec: Pick<ArrowCodec, 'encode' | 'kind'>): Buffer {
+  return writeCompressed(table.slice(0, rowCount - 1000).concat(table.slice(rowCount - 1000)), codec);
 }
 
-const files = new Map(codecs.map(({ encode, kind, name }) => [name, writeBatches(kind, encode)]));
+const files = new Map([...codecs, stored].map((codec) => [codec.name, writeBatches(codec)]));
 
 async function open(file: ByteFile): Promise<{ opened: OpenedFile; columns: Column[]; parts: FilePart[] }> {
   const opened = await format.open(file, {});
@@ -139,7 +93,7 @@ function bytesOf(start: number, end: number): Buffer {
   return Buffer.from(floats.buffer, floats.byteOffset + start * dimensions * 4, (end - start) * dimensions * 4);
 }
 
-for (const { name } of codecs) {
+for (const { name } of [...codecs, stored]) {
   test(`${name}: every row once with its values, and the same from any row on`, async () => {
     const file = await openBytes(files.get(name) ?? Buffer.alloc(0));
     assert.equal(file.parts.length, 2);
@@ -225,7 +179,7 @@ const damages: Readonly<Record<string, (encode: Encode) => Encode>> = {
 for (const { encode, kind, name } of codecs) {
   for (const [what, damage] of Object.entries(damages)) {
     test(`${name}: a frame that ${what} is an error that names its batch, and the rows before it are exact`, async () => {
-      const bytes = write(kind, damage(encode));
+      const bytes = writeCompressed(table, { kind, encode: damage(encode) });
       let rows = 0;
       await assert.rejects(
         async () => {
@@ -249,9 +203,29 @@ for (const { encode, kind, name } of codecs) {
     const child = makeData({ type: new Float32(), data: values });
     const type = new FixedSizeList(384, new Field('item', new Float32(), true));
     const v = makeVector(makeData({ type, length: 800, nullCount: 0, child }));
-    const bytes = write(kind, encode, new Table({ v }));
+    const bytes = writeCompressed(new Table({ v }), { kind, encode });
     const count = await fuzzFormat(format, bytes, { count: 500, name: `t.${kind}`, seed: fuzzSeed });
     assert.ok(count < 500, `seed ${String(fuzzSeed)}: ${String(count)} of them could be read`);
+  });
+}
+
+for (const { name } of [...codecs, stored]) {
+  test(`${name}: behind a web server all rows come in few requests`, async (context) => {
+    const bytes = files.get(name) ?? Buffer.alloc(0);
+    const { requests, url } = await serve(context, { 't.arrow': bytes });
+    const source = await openSource([`${url}/t.arrow`]);
+    context.after(() => source.close());
+    const { declared = [] } = await source.sample();
+    const columns = declared.map(({ name: field, ...rest }) => ({ name: field, field, ...rest }));
+    let rows = 0;
+    for await (const shard of source.shards(1e9)) {
+      for await (const records of source.read(shard, { offset: shard.start, row: 0, line: 0 }, { columns })) {
+        assert.ok(records.kind === 'columns');
+        rows += checkStretch(records);
+      }
+    }
+    assert.equal(rows, rowCount);
+    assert.ok(requests.length < 70, `${String(requests.length)} requests for ${String(bytes.length)} bytes`);
   });
 }
 

@@ -1,7 +1,6 @@
 /** Arrow, written by the reference's own library: every row once in parts of any size, every type exact, no length believed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { zstdCompressSync } from 'node:zlib';
 import {
   Bool,
   DateDay,
@@ -38,7 +37,6 @@ import { load } from '../../src/index.ts';
 import { readCell } from '../../src/rows/column-records.ts';
 import type { Column } from '../../src/rows/schema.ts';
 import { format } from '../../src/source/arrow/index.ts';
-import { decompressLz4 } from '../../src/source/arrow/lz4-frame.ts';
 import { writeDecimal, writeTimestamp } from '../../src/source/arrow/moment.ts';
 import type { OpenedFile } from '../../src/source/file-format.ts';
 import { fuzzFormat, memoryFile } from './binary-fuzz.ts';
@@ -267,22 +265,6 @@ for (const [what, bytes] of [
     );
   });
 }
-
-test('LZ4 frames: literals, matches that overlap, blocks that stand as they are, and lengths that lie', () => {
-  const frame = (block: readonly number[], isPlain = false): Buffer => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE((block.length | (isPlain ? 0x80_00_00_00 : 0)) >>> 0);
-    return Buffer.concat([Buffer.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82), length, Buffer.from(block), Buffer.alloc(4)]);
-  };
-  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
-  assert.equal(text(decompressLz4(frame([97, 98, 99], true), 3)), 'abc');
-  // Two literals, then eight bytes from two back, then one literal.
-  assert.equal(text(decompressLz4(frame([0x24, 97, 98, 2, 0, 0x10, 99]), 11)), 'ababababab' + 'c');
-  assert.throws(() => decompressLz4(frame([0x24, 97, 98, 9, 0, 0x10, 99]), 11), RangeError);
-  assert.throws(() => decompressLz4(frame([97, 98, 99], true), 2), RangeError);
-  assert.throws(() => decompressLz4(frame([97, 98, 99], true), 4), RangeError);
-  assert.throws(() => decompressLz4(zstdCompressSync(Buffer.from('abc')), 3), RangeError);
-});
 
 test('moments and decimals beyond what a calendar or a double has are kept digit by digit', () => {
   assert.equal(writeDecimal(-(10n ** 40n), 5), `-1${'0'.repeat(35)}.00000`);
