@@ -29,6 +29,9 @@ test('LZ4: a block that is larger than its frame says, and a frame that does not
     frame[5] = sizeCode << 4;
     assert.throws(() => decompressLz4(frame, bytes.length), RangeError);
   }
+  // One that would have to be read into memory before it can be seen that it holds nothing.
+  const long = Buffer.concat([frame.subarray(0, 5), Buffer.of(0x40, 0, 0xff, 0xff, 0x40, 0x00), Buffer.alloc(4_300_000)]);
+  assert.throws(() => decompressLz4(long, 100), /larger than its frame allows/u);
 });
 
 test('an LZ4 frame that is cut anywhere is an error', () => {

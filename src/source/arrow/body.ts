@@ -14,8 +14,8 @@ import { decompressZstd, openZstd } from './zstd-frame.ts';
 const maxDecompressedBytes = 1024 * 1024 * 1024;
 /** Smaller buffers are decompressed at once, which costs less than a stream and the memory that one has. */
 const maxSmallBytes = 1024 * 1024;
-/** Streams of one batch that get large buffers: 3 MiB each. */
-const maxWideStreams = 16;
+/** Streams of one batch that get large buffers, of 3 MiB: the others have small ones. */
+const maxWideStreams = 8;
 /** LZ4 can't make more of a byte than this. */
 const maxLz4Ratio = 255;
 /** In front of each compressed buffer stands its length. */

@@ -82,6 +82,8 @@ export interface Decompression {
   readonly progress: DecompressionProgress;
   /** Only the beginning is wanted: of 10,000 files it is looked at, and large buffers for each take longer than that. */
   readonly isBrief?: boolean | undefined;
+  /** What is made at once, and ahead, in place of 1 and 2 MiB: zlib's thread can do so much while this one is busy. */
+  readonly chunkBytes?: number | undefined;
 }
 
 /**
@@ -153,7 +155,9 @@ async function* decompressOne(
   options: Decompression,
   givenBefore: number,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const decoder = compressions[options.compression].create(options.isBrief === true ? brief : { chunkSize, readableHighWaterMark });
+  const { chunkBytes } = options;
+  const long = { chunkSize: chunkBytes ?? chunkSize, readableHighWaterMark: chunkBytes ?? readableHighWaterMark };
+  const decoder = compressions[options.compression].create(options.isBrief === true ? brief : long);
   const before = input.taken;
   const feeding = feed(decoder, input, options.progress);
   // Told of by the loop below, which it ends.
