@@ -1,7 +1,7 @@
 /** A buffer that is zstd, decompressed at once or as a stream: what is wrong with its bytes is a RangeError, as for every fault of a batch. */
 import { zstdDecompressSync } from 'node:zlib';
 import { isSluiceError } from '../../errors.ts';
-import { decompress } from '../files/compression.ts';
+import { briefChunkBytes, decompress } from '../files/compression.ts';
 import type { PieceDecoder } from './forward-bytes.ts';
 import { countPieceBytes, readPieces, type PackedRange } from './packed-input.ts';
 
@@ -37,8 +37,7 @@ export function openZstd(range: PackedRange, isBrief: boolean): PieceDecoder {
     name: 'a zstd frame',
     compression: 'zstd',
     progress: { taken: 0, ratio: 1 },
-    isBrief,
-    chunkBytes: largePieceBytes,
+    chunkBytes: isBrief ? briefChunkBytes : largePieceBytes,
   });
   let chunk: Uint8Array | undefined = new Uint8Array(0);
   return {

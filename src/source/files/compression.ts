@@ -56,15 +56,11 @@ export function withoutCompression(name: string): string {
   return findCompressionByName(name) === undefined ? name : name.slice(0, -extname(name).length);
 }
 
-/**
- * Decompressed bytes that are made ahead. zlib works on a thread of its own and comes back for each piece of `chunkSize`: with large ones it goes on
- * while this thread parses and writes.
- */
-const chunkSize = 1024 * 1024;
-const readableHighWaterMark = 2 * chunkSize;
+/** What is made ahead: zlib's thread comes back for each piece of `chunkSize`, and with large ones goes on while this one parses and writes. */
+const usual = { chunkSize: 1024 * 1024, readableHighWaterMark: 2 * 1024 * 1024 };
 
-/** As zlib has it by default. */
-const brief = { chunkSize: 16 * 1024, readableHighWaterMark: 16 * 1024 };
+/** As zlib has it by default: where only the beginning is wanted, as of 10,000 files, large buffers for each take longer than that. */
+export const briefChunkBytes: number = 16 * 1024;
 
 /** How far a stream has been decompressed. */
 export interface DecompressionProgress {
@@ -80,9 +76,7 @@ export interface Decompression {
   readonly name: string;
   readonly compression: Compression;
   readonly progress: DecompressionProgress;
-  /** Only the beginning is wanted: of 10,000 files it is looked at, and large buffers for each take longer than that. */
-  readonly isBrief?: boolean | undefined;
-  /** What is made at once, and ahead, in place of 1 and 2 MiB: zlib's thread can do so much while this one is busy. */
+  /** What is made at once, and ahead, in place of 1 and 2 MiB. */
   readonly chunkBytes?: number | undefined;
 }
 
@@ -155,9 +149,10 @@ async function* decompressOne(
   options: Decompression,
   givenBefore: number,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const { chunkBytes } = options;
-  const long = { chunkSize: chunkBytes ?? chunkSize, readableHighWaterMark: chunkBytes ?? readableHighWaterMark };
-  const decoder = compressions[options.compression].create(options.isBrief === true ? brief : long);
+  const { chunkBytes, compression } = options;
+  const decoder = compressions[compression].create(
+    chunkBytes === undefined ? usual : { chunkSize: chunkBytes, readableHighWaterMark: chunkBytes },
+  );
   const before = input.taken;
   const feeding = feed(decoder, input, options.progress);
   // Told of by the loop below, which it ends.

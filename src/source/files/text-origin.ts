@@ -2,7 +2,7 @@
 import { SluiceError } from '../../errors.ts';
 import type { ByteFile } from './byte-file.ts';
 import type { ByteInput } from '../text/byte-window.ts';
-import { decompress, type Compression, type DecompressionProgress } from './compression.ts';
+import { briefChunkBytes, decompress, type Compression, type DecompressionProgress } from './compression.ts';
 import { decompressSmall } from './small-decompression.ts';
 
 /** An input that holds something until it is closed. */
@@ -116,7 +116,8 @@ export function createCompressedOrigin({ byteCount, close, compression, digest, 
     isWhole: true,
     open(start, _end, isBrief) {
       const progress: DecompressionProgress = { taken: 0, ratio: 1 };
-      const chunks = unpack(openChunks(0, undefined), { name, compression, progress, isBrief });
+      const chunkBytes = isBrief === true ? briefChunkBytes : undefined;
+      const chunks = unpack(openChunks(0, undefined), { name, compression, progress, chunkBytes });
       return createChunkInput(chunks, { name, skip: start, progress });
     },
     glance: undefined,
