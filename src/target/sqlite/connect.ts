@@ -94,14 +94,16 @@ export async function openSqlite(url: string, options: ConnectOptions = {}): Pro
   return { db: opened, file, lockTimeoutMs, statements: new Map() };
 }
 
+/** Pages held in memory: enough for the inner pages of large B-trees, small beside the batches. */
+export const cacheKib = 16_384;
+
 function openFile(file: string, isReadOnly: boolean): DatabaseSync {
   // Also for reading the file is opened for writing: a journal that a killed process left must be rolled back before anything can be read.
   const db = new DatabaseSync(file, { timeout: 0, enableForeignKeyConstraints: true, allowExtension: true });
   try {
     // The first read tells whether the file is a database at all, and rolls back what a killed process left in the journal.
     db.prepare('SELECT count(*) FROM sqlite_schema').get();
-    // Pages held in memory: enough for the inner pages of large B-trees, small beside the batches.
-    db.exec(`PRAGMA cache_size = -16384; PRAGMA temp_store = FILE; PRAGMA query_only = ${isReadOnly ? 'ON' : 'OFF'}`);
+    db.exec(`PRAGMA cache_size = -${String(cacheKib)}; PRAGMA temp_store = FILE; PRAGMA query_only = ${isReadOnly ? 'ON' : 'OFF'}`);
     return db;
   } catch (error) {
     db.close();

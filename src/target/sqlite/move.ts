@@ -13,7 +13,7 @@ import type { Decision, RejectKeeping, Statement, TablePlan } from '../driver.ts
 import { quoteIdentifier } from '../sql-text.ts';
 import { describeDeletion } from '../sync-end.ts';
 import { toReject } from './commit.ts';
-import { prepareOnce, transactSlowly, type SqliteFile } from './connect.ts';
+import { cacheKib, prepareOnce, transactSlowly, type SqliteFile } from './connect.ts';
 import { isForeignKeyError, orphanRefusal, type Refusal } from './errors.ts';
 import { findOrphans } from './orphans.ts';
 import { markPublished, tellPublished, type PublishingLoad } from './publication.ts';
@@ -29,8 +29,7 @@ const usualKeeping: RejectKeeping = { keepsRows: true, maxBytes: 64 * 1024 };
 const maxAttempts = 1_000;
 
 /** Pages held in memory while the move runs: rows go into indexes all over the table, and a page that is written out early is read again. */
-const cacheKibibytes = 65_536;
-const usualCacheKibibytes = 16_384;
+const moveCacheKib = 65_536;
 
 /** What earlier attempts taught, by the waiting batch's number. */
 interface Lesson {
@@ -72,11 +71,11 @@ class AttemptEnded extends Error {}
  * @throws SLUICE_REJECT_LIMIT, SLUICE_DELETE_LIMIT, SLUICE_CANCELLED, SLUICE_TARGET_…; nothing is published then
  */
 export async function publishMove(link: SqliteFile, load: PublishingLoad): Promise<readonly Decision[]> {
-  link.db.exec(`PRAGMA cache_size = -${String(cacheKibibytes)}`);
+  link.db.exec(`PRAGMA cache_size = -${String(moveCacheKib)}`);
   try {
     return await tryMoves(link, load);
   } finally {
-    link.db.exec(`PRAGMA cache_size = -${String(usualCacheKibibytes)}`);
+    link.db.exec(`PRAGMA cache_size = -${String(cacheKib)}`);
   }
 }
 

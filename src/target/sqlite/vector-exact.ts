@@ -1,6 +1,8 @@
 /** Exact search: every candidate row is scored, the nearest k come back in the order of their double-precision scores, equal ones in the order of the table. */
+import type { DatabaseSync } from 'node:sqlite';
 import type { Metric, SearchHit, SearchRequest } from '../driver.ts';
 import { quoteIdentifier } from '../sql-text.ts';
+import { cacheKib } from './connect.ts';
 import { prepareFreshRows, prepareRows, readRows, type RowValues, type VectorLink } from './vector-link.ts';
 import type { Scorer } from './vector-score.ts';
 import { isVectorSql, readVector, writeVector, type VectorTable } from './vector-table.ts';
@@ -62,11 +64,12 @@ function listPlace({ key, rowid }: VectorTable): readonly string[] {
 function scanSql(scan: Scan, condition: string): string {
   const { table } = scan;
   const place = listPlace(table);
-  const distance = `CASE WHEN ${isVectorSql(table)} THEN ${distanceSql(scan).sql} ELSE sluice_skipped() END`;
-  // A condition on the row stands before the check of its vector, so what is skipped is counted among the rows that match.
+  const column = quoteIdentifier(table.column);
+  // What is skipped is counted among the rows that the condition lets through.
+  const distance = `CASE WHEN ${isVectorSql(table)} THEN ${distanceSql(scan).sql} WHEN ${column} IS NOT NULL THEN sluice_skipped() END`;
   return (
     `SELECT ifnull(${distance}, 9e999), ${place.length === 0 ? selectList(scan) : place.join(', ')} FROM ${quoteIdentifier(table.name)} ` +
-    `WHERE ${quoteIdentifier(table.column)} IS NOT NULL AND ${condition} ORDER BY ${['1', ...place].join(', ')} LIMIT ?`
+    `WHERE ${condition} ORDER BY ${['1', ...place].join(', ')} LIMIT ?`
   );
 }
 
@@ -75,6 +78,19 @@ export function lookupSql(scan: Scan): string {
   const { table } = scan;
   const isRow = listPlace(table).map((name) => `${name} = ?`);
   return `SELECT ${selectList(scan)} FROM ${quoteIdentifier(table.name)} WHERE ${[...isRow, isVectorSql(table)].join(' AND ')}`;
+}
+
+/**
+ * A scan reads each page once, so a large cache only moves it out of the processor's own: 10⁵ × 384 took a tenth longer with 16 MB than with the 2 MB that
+ * SQLite has by default.
+ */
+function withScanCache<Result>(db: DatabaseSync, scan: () => Result): Result {
+  db.exec('PRAGMA cache_size = -2000');
+  try {
+    return scan();
+  } finally {
+    db.exec(`PRAGMA cache_size = -${String(cacheKib)}`);
+  }
 }
 
 /** The nearest `k` rows of the whole table, of those that a filter of ours lets through, or of those that match a user's expression. */
@@ -86,9 +102,11 @@ export function scanExact(scan: Scan, k: number, filter: RowFilter | string | un
   const query = distanceSql(scan).takesQuery ? [writeVector(scan.query)] : [];
   const ours = isExpression || filter === undefined ? [] : filter.values;
   const values = [...query, ...ours, k + marginRows];
-  const found = isExpression
-    ? runRestricted(link.db, () => readRows(prepareFreshRows(link, sql), ...values))
-    : readRows(prepareRows(link, sql), ...values);
+  const found = withScanCache(link.db, () =>
+    isExpression
+      ? runRestricted(link.db, () => readRows(prepareFreshRows(link, sql), ...values))
+      : readRows(prepareRows(link, sql), ...values),
+  );
   const near = found.filter(([distance]) => distance !== Infinity).map(([, ...rest]) => rest);
   const rows = listPlace(table).length === 0 ? near : near.flatMap((place) => readRows(prepareRows(link, lookupSql(scan)), ...place));
   return takeNearest(scoreRows(scan, rows), k);

@@ -111,7 +111,8 @@ function findRowidColumn(db: DatabaseSync, table: string, key: readonly ColumnRo
 /** The condition that a value is a vector of the column's length. Other values are skipped, and counted by `sluice_skipped`. */
 export function isVectorSql(table: VectorTable): string {
   const column = quoteIdentifier(table.column);
-  return `typeof(${column}) = 'blob' AND length(${column}) = ${String(table.dimensions * 4)}`;
+  // Blobs come behind all other values. A comparison is quicker than a call of typeof().
+  return `${column} >= x'' AND length(${column}) = ${String(table.dimensions * 4)}`;
 }
 
 /** The floats of a stored vector, little-endian whatever the machine; a view of the bytes where that is possible. */
