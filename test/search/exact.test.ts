@@ -93,6 +93,25 @@ test('a table without a key gives the row id as the key', (t) => {
   assert.deepEqual(searchVectors(db, file, ask(Float32Array.of(1, 0))).hits, [{ key: { rowid: -5 }, score: 1, columns: {} }]);
 });
 
+test('a vector whose distance is beyond single precision is found by its distance in double, and before what is no vector', (t) => {
+  for (const key of ['id INTEGER PRIMARY KEY', 'rowid TEXT, oid TEXT, _rowid_ TEXT, id INTEGER']) {
+    const db = openFile(t, ':memory:');
+    db.exec(`CREATE TABLE docs (${key}, v F32_BLOB(2))`);
+    const insert = db.prepare('INSERT INTO docs (id, v) VALUES (?, ?)');
+    // More of them than a scan returns beyond k.
+    for (let id = 1; id <= 60; id++) insert.run(id, new Uint8Array(5));
+    insert.run(61, toBytes(Float32Array.of(-3e38, 0)));
+    insert.run(62, toBytes(Float32Array.of(1e25, 0)));
+    insert.run(63, toBytes(Float32Array.of(1, 0)));
+    const { hits } = searchVectors(db, ':memory:', ask(Float32Array.of(0, 0), { metric: 'l2', k: 3 }));
+    assert.deepEqual(
+      hits.map(({ columns }) => columns['id']),
+      [63, 62, 61],
+    );
+    db.close();
+  }
+});
+
 test('tables without row ids, or whose columns take all names of the row id, are searched exactly', (t) => {
   const file = `${makeFolder(t)}/x.db`;
   const db = openFile(t, file);

@@ -59,17 +59,17 @@ function listPlace({ key, rowid }: VectorTable): readonly string[] {
 
 /**
  * The nearest rows first, by their place: what the sorter holds of a row it copies for every row that is scanned, and vectors in it made a scan take a
- * quarter longer. What is no vector has no distance and comes last.
+ * quarter longer. What is no vector comes last, with NULL; a vector without a finite distance before it: in double precision it may have one.
  */
 function scanSql(scan: Scan, condition: string): string {
   const { table } = scan;
   const place = listPlace(table);
   const column = quoteIdentifier(table.column);
   // What is skipped is counted among the rows that the condition lets through.
-  const distance = `CASE WHEN ${isVectorSql(table)} THEN ${distanceSql(scan).sql} WHEN ${column} IS NOT NULL THEN sluice_skipped() END`;
+  const distance = `CASE WHEN ${isVectorSql(table)} THEN ifnull(${distanceSql(scan).sql}, 9e999) WHEN ${column} IS NOT NULL THEN sluice_skipped() END`;
   return (
-    `SELECT ifnull(${distance}, 9e999), ${place.length === 0 ? selectList(scan) : place.join(', ')} FROM ${quoteIdentifier(table.name)} ` +
-    `WHERE ${condition} ORDER BY ${['1', ...place].join(', ')} LIMIT ?`
+    `SELECT ${distance}, ${place.length === 0 ? selectList(scan) : place.join(', ')} FROM ${quoteIdentifier(table.name)} ` +
+    `WHERE ${condition} ORDER BY ${['1 NULLS LAST', ...place].join(', ')} LIMIT ?`
   );
 }
 
@@ -102,12 +102,13 @@ export function scanExact(scan: Scan, k: number, filter: RowFilter | string | un
   const query = distanceSql(scan).takesQuery ? [writeVector(scan.query)] : [];
   const ours = isExpression || filter === undefined ? [] : filter.values;
   const values = [...query, ...ours, k + marginRows];
-  const found = withScanCache(link.db, () =>
+  const read = (): readonly RowValues[] =>
     isExpression
       ? runRestricted(link.db, () => readRows(prepareFreshRows(link, sql), ...values))
-      : readRows(prepareRows(link, sql), ...values),
-  );
-  const near = found.filter(([distance]) => distance !== Infinity).map(([, ...rest]) => rest);
+      : readRows(prepareRows(link, sql), ...values);
+  // The few rows beside an index are looked up, and the next search's with them.
+  const found = typeof filter === 'object' ? read() : withScanCache(link.db, read);
+  const near = found.filter(([distance]) => distance !== null).map(([, ...rest]) => rest);
   const rows = listPlace(table).length === 0 ? near : near.flatMap((place) => readRows(prepareRows(link, lookupSql(scan)), ...place));
   return takeNearest(scoreRows(scan, rows), k);
 }
