@@ -15,8 +15,10 @@ export function parseNetwork(text: string, kind: 'inet' | 'cidr'): NetworkAddres
   const match = /^([\da-f:.]+)(?:\/(\d{1,3}))?$/iu.exec(text.trim());
   if (match === null) return undefined;
   const [, address = '', mask] = match;
-  const bytes = address.includes(':') ? parseV6(address) : parseV4(address, kind === 'inet' ? 4 : 1);
-  if (bytes === undefined) return undefined;
+  const isV6 = address.includes(':');
+  const bytes = isV6 ? parseV6(address) : parseV4(address, kind === 'inet' ? 4 : 1);
+  // The server takes a mask with leading zeros behind IPv4 only.
+  if (bytes === undefined || (isV6 && /^0\d/u.test(mask ?? ''))) return undefined;
   const width = bytes.length * 8;
   const maskBits = mask === undefined ? imputeMask(address, bytes, kind) : Number(mask);
   if (maskBits > width || (kind === 'cidr' && hasBitsBehind(bytes, maskBits))) return undefined;
@@ -37,7 +39,7 @@ function parseV4(text: string, minOctets: number): Uint8Array | undefined {
 function parseV6(text: string): Uint8Array | undefined {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
-  const [head, tail] = halves.map((half) => (half === '' ? [] : parseGroups(half)));
+  const [head, tail] = halves.map((half, index) => (half === '' ? [] : parseGroups(half, index === halves.length - 1)));
   if (head === undefined || (halves.length === 2 && tail === undefined)) return undefined;
   const bytes = new Uint8Array(16);
   const known = head.length + (tail?.length ?? 0);
@@ -48,14 +50,15 @@ function parseV6(text: string): Uint8Array | undefined {
   return bytes;
 }
 
-/** Bytes of `a:b:c`, the last group possibly an IPv4 address. */
-function parseGroups(text: string): number[] | undefined {
+/** Bytes of `a:b:c`; at the end of the address the last group may be an IPv4 address. */
+function parseGroups(text: string, isAtEnd: boolean): number[] | undefined {
   const bytes: number[] = [];
   const groups = text.split(':');
   for (const [index, group] of groups.entries()) {
-    const isLast = index === groups.length - 1;
+    const isLast = isAtEnd && index === groups.length - 1;
     if (isLast && group.includes('.')) {
-      const octets = parseV4(group, 4);
+      // The server takes leading zeros in an IPv4 address that stands alone, not in one at the end of an IPv6 address.
+      const octets = /(?:^|\.)0\d/u.test(group) ? undefined : parseV4(group, 4);
       if (octets === undefined) return undefined;
       bytes.push(...octets);
     } else if (/^[\da-f]{1,4}$/iu.test(group)) {

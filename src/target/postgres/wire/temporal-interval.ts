@@ -50,29 +50,57 @@ const unitWords: ReadonlyMap<string, Unit> = new Map(
 const maxLength = 256;
 /** A clock, years and months of the SQL standard, or an amount and its unit: without one days before a clock, seconds at the end. */
 const partPattern =
-  /\s*(?:([+-]?)(\d+):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?|([+-]?)(\d+)-(\d{1,2})(?![\d:])|([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:\s*([a-z]+)|(?=\s+[+-]?\d+:)|(?=\s*$)))/iuy;
+  /\s*(?:([+-]?)(\d+):(\d{1,2})(?::(\d{1,2}(?:\.\d+)?))?|([+-]?)(\d+)-(\d{1,2})(?![\d:])|([+-]?\d+(?:\.\d*)?|\.\d+)(?:\s*([a-z]+)|(?=\s+[+-]?\d+:)|(?=\s*$)))/iuy;
+
+/** An amount as the server takes it apart: the fraction is rounded on its own, so that it may not carry the error of a large whole. */
+interface Amount {
+  readonly whole: number;
+  /** Between −1 and 1, of the whole's sign. */
+  readonly fraction: number;
+}
+
+/** `-12.5` as −12 and −0.5, the fraction read from its own digits. */
+function readAmount(text: string): Amount {
+  const dot = text.indexOf('.');
+  if (dot === -1) return { whole: Number(text), fraction: 0 };
+  const fraction = Number(`0${text.slice(dot)}`);
+  const whole = text.slice(0, dot);
+  return { whole: /\d/u.test(whole) ? Number(whole) : 0, fraction: whole.startsWith('-') ? -fraction : fraction };
+}
+
+/** Behind an amount and its unit exactly half a microsecond is cut off; in a clock it goes to the even one. */
+function roundHalfDown(value: number): number {
+  const whole = Math.trunc(value);
+  return Math.abs(value - whole) > 0.5 ? whole + Math.sign(value) : whole;
+}
 
 class Sum implements Interval {
   months = 0;
   days = 0;
   microseconds = 0n;
 
-  /** Adds `amount` units; what is left of a month becomes days, what is left of a day microseconds. */
-  add(amount: number, unit: Unit): void {
+  /** Adds `whole + fraction` units; what is left of a month becomes days, what is left of a day microseconds. */
+  add({ whole, fraction }: Amount, unit: Unit): void {
     const [field, size] = unitSizes[unit];
-    if (field === 'microseconds') this.microseconds += BigInt(roundHalfEven(amount * size));
-    else if (field === 'days') this.addDays(amount * size);
-    else if (unit === 'month') {
-      const whole = Math.trunc(amount);
-      this.months += whole;
-      this.addDays((amount - whole) * 30);
-    } else this.months += roundHalfEven(amount * size);
+    if (field === 'microseconds') this.microseconds += BigInt(whole) * BigInt(size) + BigInt(roundHalfDown(fraction * size));
+    else if (field === 'days') {
+      this.days += whole * size;
+      this.addFractionOfDays(fraction * size);
+    } else {
+      this.months += whole * size;
+      if (unit === 'month') this.addFractionOfDays(fraction * 30);
+      else this.months += roundHalfEven(fraction * size);
+    }
   }
 
-  private addDays(amount: number): void {
+  addWhole(whole: number, unit: Unit): void {
+    this.add({ whole, fraction: 0 }, unit);
+  }
+
+  private addFractionOfDays(amount: number): void {
     const whole = Math.trunc(amount);
     this.days += whole;
-    this.microseconds += BigInt(roundHalfEven((amount - whole) * 86_400_000_000));
+    this.microseconds += BigInt(roundHalfDown((amount - whole) * 86_400_000_000));
   }
 
   get fits(): boolean {
@@ -111,18 +139,20 @@ function addPart(match: RegExpExecArray, sum: Sum): boolean {
   if (amount !== undefined) {
     const isLast = match.index + match[0].length === match.input.trimEnd().length;
     const unit = word === undefined ? (isLast ? 'second' : 'day') : unitWords.get(word);
-    if (unit !== undefined) sum.add(Number(amount), unit);
+    if (unit !== undefined) sum.add(readAmount(amount), unit);
     return unit !== undefined;
   }
   if (years !== undefined) {
-    sum.add((yearSign === '-' ? -1 : 1) * (Number(years) * 12 + Number(months)), 'month');
+    sum.addWhole((yearSign === '-' ? -1 : 1) * (Number(years) * 12 + Number(months)), 'month');
     return Number(months) < 12;
   }
   if (Number(minutes) > 59 || Number(seconds) >= 60) return false;
   const direction = sign === '-' ? -1 : 1;
-  sum.add(direction * Number(hours), 'hour');
-  sum.add(direction * Number(minutes), 'minute');
-  sum.add(direction * Number(seconds), 'second');
+  const clockSeconds = readAmount(seconds);
+  sum.addWhole(direction * Number(hours), 'hour');
+  sum.addWhole(direction * Number(minutes), 'minute');
+  sum.addWhole(direction * clockSeconds.whole, 'second');
+  sum.addWhole(direction * roundHalfEven(clockSeconds.fraction * 1_000_000), 'microsecond');
   return true;
 }
 
@@ -136,7 +166,8 @@ function readIso(text: string, sum: Sum): boolean {
   return isoUnits.every((unit, index) => {
     const amount = Number(match[index + 1] ?? 0);
     if (Number.isNaN(amount)) return false;
-    sum.add(amount, unit);
+    const whole = Math.trunc(amount);
+    sum.add({ whole, fraction: amount - whole }, unit);
     return true;
   });
 }
