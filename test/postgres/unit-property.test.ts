@@ -80,6 +80,12 @@ async function askAll(
   );
 }
 
+/** RETURNING gives rows in the order in which they lie, which is each table's own. */
+function sortRows(answer: object): object {
+  if (!('rows' in answer) || !Array.isArray(answer.rows)) return answer;
+  return { ...answer, rows: (answer.rows as { id?: number }[]).toSorted((a, b) => (a.id ?? 0) - (b.id ?? 0)) };
+}
+
 function simplify(answers: readonly StatementAnswer[], isUndone: boolean): readonly object[] {
   return answers.map((answer) => {
     if (isUndone && (answer.status === 'rolled_back' || answer.status === 'error')) return { status: 'undone' };
@@ -107,7 +113,7 @@ test('a random unit answers and leaves what its statements would one by one', { 
         const answers = await place.run(on('items'), options);
         const isUndone = said.some((each) => 'status' in each && each.status === 'undone');
         const withoutRows = simplify(answers, isUndone).map((each) => ('row' in each ? { status: 'not_applied' } : each));
-        assert.deepEqual(withoutRows, said);
+        assert.deepEqual(withoutRows.map(sortRows), said.map(sortRows));
         const [items, twins] = [await place.read('SELECT * FROM items ORDER BY id'), await place.read('SELECT * FROM twins ORDER BY id')];
         assert.deepEqual(items, twins);
       }),
