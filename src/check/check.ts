@@ -5,7 +5,7 @@ import { SluiceError } from '../errors.ts';
 import { refuseUnknownOptions } from '../option-names.ts';
 import { createEmbedder } from '../embed/registry.ts';
 import type { Source } from '../source/source.ts';
-import { minThreadBytes } from '../load/lane/threads.ts';
+import { minThreadBytes } from '../load/plan/lane-size.ts';
 import type { Prepared } from '../load/plan/plan.ts';
 import { createProgressMeter, type ProgressMeter } from '../load/report/progress-meter.ts';
 import { watchProgress } from '../load/report/progress-watch.ts';

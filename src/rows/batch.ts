@@ -18,6 +18,15 @@ export interface Places {
   readonly lines: Float64Array;
   /** The row as it stood in the source (JSON of it, for objects in memory); read on demand, only while the batch lives. */
   readonly raw: (index: number) => string;
+  /** The texts of all rows in one piece, for another thread; undefined where they are to be had by `raw` alone. To be asked before the next stretch is. */
+  readonly copyTexts?: (() => RowTexts) | undefined;
+}
+
+/** Texts of rows: UTF-8 bytes `start … start + lengths[r]` of row `r`, where `start` is the row's offset less `base`. */
+export interface RowTexts {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly base: number;
+  readonly lengths: Int32Array<ArrayBuffer>;
 }
 
 /** Values of a scalar column, one per row. */

@@ -1,5 +1,5 @@
 /** Turns records into batches column by column; a row with a value that does not fit is handed back and leaves no trace in any column. */
-import type { Records } from '../source/source.ts';
+import type { CheckedRecords, Records, Stretch } from '../source/source.ts';
 import type { Batch, ColumnValues, Places, Reject } from './batch.ts';
 import type { ScalarFill } from './fill.ts';
 import { setNull, slotBytes } from './fill.ts';
@@ -7,13 +7,13 @@ import type { PlaceList } from './place-list.ts';
 import { fillFromColumn, fillVectorsFromColumn, openColumnField, type ColumnField } from './column-fill.ts';
 import { appendPlaces, createPlaceList, takePlaces } from './place-list.ts';
 import type { ScalarStore } from './scalar-store.ts';
-import { addChunk, compactChunk, createScalarStore, takeScalars } from './scalar-store.ts';
+import { addChunk, addScalars, compactChunk, createScalarStore, takeScalars } from './scalar-store.ts';
 import type { Column, ScalarType } from './schema.ts';
 import { fillFromText, fillVectorsFromText, openTextField } from './text-fill.ts';
 import type { Unfit } from './unfit.ts';
 import { fillFromValues, fillVectorsFromValues, openValueFields } from './value-fill.ts';
 import type { VectorStore } from './vector.ts';
-import { createVectorStore, dropVectors, reserveVectors, reuseVectors, setNullVector, takeVectors } from './vector.ts';
+import { appendVectors, createVectorStore, dropVectors, reserveVectors, reuseVectors, setNullVector, takeVectors } from './vector.ts';
 
 /** Collects records into a batch by column: every value is checked and coerced on the way in, and a row with a value that does not fit is handed back. */
 export interface BatchBuilder {
@@ -25,7 +25,7 @@ export interface BatchBuilder {
    */
   readonly byteCount: number;
   /** Adds the rows that fit their columns, in order, and returns a reject for each that doesn't, in order, naming its first column that is to blame. */
-  add(records: Records): readonly Reject[];
+  add(records: Stretch): readonly Reject[];
   /** The batch so far; the builder is empty afterwards. The batch owns its arrays. */
   take(): Batch;
   /** Gives a batch back that nobody will read any more: its memory holds the vectors of a later one. */
@@ -61,6 +61,11 @@ export function createBatchBuilder(columns: readonly Column[]): BatchBuilder {
       return byteCount;
     },
     add(records) {
+      if (records.kind === 'checked') {
+        takeChecked(stores, places, records);
+        byteCount += records.memoryBytes;
+        return [];
+      }
       const misfits: Misfits = new Map();
       const fill = createFiller(records, columns);
       let added = records.rowCount * placeBytes;
@@ -82,6 +87,18 @@ export function createBatchBuilder(columns: readonly Column[]): BatchBuilder {
       });
     },
   };
+}
+
+/** Takes rows over that a builder for the same columns has checked. */
+function takeChecked(stores: readonly ColumnStore[], places: PlaceList, { places: added, rowCount, values }: CheckedRecords): void {
+  stores.forEach((store, index) => {
+    const column = values[index];
+    if (store.kind === 'vector' && column?.kind === 'vector') {
+      reserveVectors(store.store, rowCount);
+      appendVectors(store.store, column, rowCount);
+    } else if (store.kind === 'scalar' && column?.kind === 'scalar') addScalars(store.store, [...column.values]);
+  });
+  appendPlaces(places, added, rowCount);
 }
 
 function createStore(column: Column): ColumnStore {

@@ -19,11 +19,16 @@ export function createScalarStore(): ScalarStore {
 
 /** Adds an array for the rows of a stretch, every place of which is to be set. */
 export function addChunk(store: ScalarStore, rowCount: number): Scalar[] {
-  if (store.chunks.length === maxChunks) store.chunks = [joinChunks(store.chunks)];
   const chunk: Scalar[] = [];
   chunk.length = rowCount;
-  store.chunks.push(chunk);
+  addScalars(store, chunk);
   return chunk;
+}
+
+/** Adds the values of a stretch that were checked elsewhere. */
+export function addScalars(store: ScalarStore, values: Scalar[]): void {
+  if (store.chunks.length === maxChunks) store.chunks = [joinChunks(store.chunks)];
+  store.chunks.push(values);
 }
 
 /** Keeps of the newest chunk only the rows at `kept`, which ascend. */

@@ -131,6 +131,17 @@ export function copyVectors(
   }
 }
 
+/** Adds vectors that were checked elsewhere, of the store's own length. Room must have been reserved. */
+export function appendVectors(store: VectorStore, { nulls, values }: VectorValues, rowCount: number): void {
+  const { dimensions } = store;
+  store.values.set(values.subarray(0, rowCount * dimensions), store.rowCount * dimensions);
+  if (nulls !== undefined) {
+    store.nulls ??= new Uint8Array(store.capacity);
+    store.nulls.set(nulls.subarray(0, rowCount), store.rowCount);
+  }
+  store.rowCount += rowCount;
+}
+
 type NumericArray = Exclude<NodeJS.TypedArray, BigInt64Array | BigUint64Array>;
 
 function isNumericArray(value: unknown): value is NumericArray {

@@ -65,6 +65,11 @@ export function isTextFormat(name: string): boolean {
   return Object.hasOwn(formats, name);
 }
 
+/** Whether each row is parsed by itself, names and all. */
+export function isJsonFormat(name: string): boolean {
+  return name === 'jsonl' || name === 'json';
+}
+
 function findEntry(name: string): FormatEntry | undefined {
   const known = Object.hasOwn(aliases, name) ? aliases[name]! : name;
   return Object.hasOwn(formats, known) ? formats[known] : undefined;

@@ -82,6 +82,22 @@ export interface ColumnRecords extends RecordStretch {
 
 export type Records = TextRecords | ValueRecords | ColumnRecords;
 
+/** Rows that a batch builder for the same columns has checked already: `values[i]` belongs to `columns[i]`. What did not fit is among the rejects. */
+export interface CheckedRecords extends RecordStretch {
+  readonly kind: 'checked';
+  readonly values: readonly ColumnValues[];
+  /** Bytes that they take in a batch, as the builder counted them. */
+  readonly memoryBytes: number;
+}
+
+/** What a shard is read as: by its lane, or checked by the thread that reads for it. */
+export type Stretch = Records | CheckedRecords;
+
+/** The reading end of a source, as a lane sees it. */
+export interface RowReader {
+  read(shard: Shard, from: Position, options: ReadOptions): AsyncIterable<Stretch>;
+}
+
 /** What a source that knows its types says of a field; taken instead of what the values look like. */
 export interface DeclaredField {
   readonly name: string;

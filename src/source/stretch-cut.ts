@@ -1,14 +1,16 @@
 /** Cuts a stretch of records in two between rows, so that a load can stop after an exact row or go on slowly. No row is lost or doubled by a cut. */
 import type { ColumnValues, Places, Position, VectorValues } from '../rows/batch.ts';
-import type { Records } from './source.ts';
+import type { Records, Stretch } from './source.ts';
 
 /** Rows of a stretch, refused ones included. */
-export function countRecords(records: Records): number {
+export function countRecords(records: Stretch): number {
   return records.rowCount + records.rejects.length;
 }
 
 /** The first `count` rows of a stretch (refused ones included) and the others; `count` is more than 0 and less than there are. */
-export function cutRecords(records: Records, count: number): readonly [Records, Records] {
+export function cutRecords(records: Records, count: number): readonly [Records, Records];
+export function cutRecords(records: Stretch, count: number): readonly [Stretch, Stretch];
+export function cutRecords(records: Stretch, count: number): readonly [Stretch, Stretch] {
   const total = countRecords(records);
   const first = records.end.row - total + count;
   const rejectsBefore = records.rejects.findIndex((reject) => reject.row >= first);
@@ -28,7 +30,7 @@ export function cutRecords(records: Records, count: number): readonly [Records, 
 }
 
 /** Where the first row after the cut begins: it is a row that was read, or one that was refused. */
-function findPlace({ places, rejects }: Records, cut: { readonly at: number; readonly refused: number; readonly row: number }): Position {
+function findPlace({ places, rejects }: Stretch, cut: { readonly at: number; readonly refused: number; readonly row: number }): Position {
   const { at, refused, row } = cut;
   const reject = rejects[refused];
   if (reject?.row === row) return { offset: reject.offset, row, line: reject.line };
@@ -36,7 +38,7 @@ function findPlace({ places, rejects }: Records, cut: { readonly at: number; rea
 }
 
 /** Rows `from` to `to` over the same memory. */
-function sliceRows(records: Records, from: number, to: number): Records {
+function sliceRows(records: Stretch, from: number, to: number): Stretch {
   const { beside, endAt, rawBeside } = records;
   const shared = {
     rowCount: to - from,
@@ -46,6 +48,10 @@ function sliceRows(records: Records, from: number, to: number): Records {
     ...(rawBeside === undefined ? {} : { rawBeside: (index: number) => rawBeside(from + index) }),
   };
   if (records.kind === 'values') return { ...records, ...shared, values: records.values.slice(from, to) };
+  if (records.kind === 'checked') {
+    const memoryBytes = Math.round((records.memoryBytes * (to - from)) / Math.max(1, records.rowCount));
+    return { ...records, ...shared, memoryBytes, values: records.values.map((values) => sliceValues(values, from, to)) };
+  }
   if (records.kind === 'columns') return { ...records, ...shared, values: records.values.map((values) => sliceValues(values, from, to)) };
   const width = records.fields.length;
   const [start, end] = [from * width, to * width];

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { SluiceError } from '../errors.ts';
 import { openAskedThread } from '../load/lane/asked-thread.ts';
 import { shareWork } from '../load/lane/shared-work.ts';
-import { minThreadBytes } from '../load/lane/threads.ts';
+import { minThreadBytes } from '../load/plan/lane-size.ts';
 import type { Source } from '../source/source.ts';
 import { findDriver } from '../target/registry.ts';
 import type { DeepFindings, DeepShard, DeepTask, DeepThreadStart } from './deep-contract.ts';

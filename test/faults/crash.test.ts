@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { load } from '../../src/load/load.ts';
 import { chooseMoments, crashAndGoOn, prepareStage, runInPairs, type Scenario } from '../fixtures/load-crash.ts';
 import { makeFolder } from '../fixtures/load-folder.ts';
-import { writeCsv, writeJsonLines } from '../fixtures/load-rows.ts';
+import { compressedTable, writeCompressed, writeCsv, writeJsonLines } from '../fixtures/load-rows.ts';
 import { runSql } from '../fixtures/load-target.ts';
 import { createRandom } from '../simulate/random.ts';
 
@@ -42,6 +42,16 @@ function writeFolder(folder: string): void {
 }
 
 const scenarios: readonly Scenario[] = [
+  {
+    name: 'a load of one compressed file that a thread of its own reads',
+    table: 't',
+    moments: 8,
+    delays: 4,
+    extension: 'jsonl.gz',
+    writeInput: (file) => writeCompressed(file, { rows: 15_000, seed }),
+    options: { key: ['id'], lanes: 2, maxBatchRows: 1_000, maxRejects: '5%' },
+    before: [compressedTable],
+  },
   {
     name: 'a load of many small files over two lanes',
     table: 'rows',

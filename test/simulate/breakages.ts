@@ -1,6 +1,6 @@
 /** Parts that don't keep their promise, each with the invariants that must then be seen to break. A simulator that misses one of these proves nothing. */
 import type { Lane, Turn } from '../../src/load/shard/shard.ts';
-import type { Records } from '../../src/source/source.ts';
+import type { Stretch } from '../../src/source/source.ts';
 import { start } from './target.ts';
 import type { Breakage } from './world.ts';
 
@@ -106,14 +106,14 @@ const laneBreakages: readonly KnownBreakage[] = [
 
 export const breakages: readonly KnownBreakage[] = [...targetBreakages, ...laneBreakages];
 
-async function* endEarly(records: AsyncIterable<Records>, isOver: () => boolean): AsyncGenerator<Records> {
+async function* endEarly(records: AsyncIterable<Stretch>, isOver: () => boolean): AsyncGenerator<Stretch> {
   for await (const stretch of records) {
     yield stretch;
     if (isOver()) return;
   }
 }
 
-async function* dropSome(records: AsyncIterable<Records>, isDropped: () => boolean): AsyncGenerator<Records> {
+async function* dropSome(records: AsyncIterable<Stretch>, isDropped: () => boolean): AsyncGenerator<Stretch> {
   for await (const stretch of records) if (!isDropped()) yield stretch;
 }
 

@@ -2,10 +2,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SluiceError } from '../../errors.ts';
 import { reopenSource } from '../../source/open.ts';
+import type { Source, SourceDescriptor } from '../../source/source.ts';
 import { findDriver } from '../../target/registry.ts';
 import { joinFlow } from './flow.ts';
-import { packError, type LaneAnswer, type LaneCommand, type LaneOpening } from './news.ts';
+import { packError, type LaneAnswer, type LaneCommand, type LaneOpening, type ServeOpening } from './news.ts';
 import { openLane, type OpenLane } from './open.ts';
+import { serveReads } from './read-ahead.ts';
 import type { ThreadStart } from './threads.ts';
 import { openTurns } from './turn.ts';
 
@@ -14,22 +16,44 @@ if (port === null) throw new SluiceError('SLUICE_INTERNAL', 'lane-thread.ts was 
 
 const stopping = new AbortController();
 const aborting = new AbortController();
-let opened: Promise<OpenLane> | undefined;
+let opened: Promise<Pick<OpenLane, 'close'> & Partial<OpenLane>> | undefined;
 
 function answer(message: LaneAnswer): void {
   port?.postMessage(message);
 }
 
+async function reopen(source: SourceDescriptor | undefined): Promise<Source> {
+  if (source === undefined) throw new SluiceError('SLUICE_INTERNAL', 'A stream was given to a worker thread.');
+  return reopenSource(source);
+}
+
+/** Reads for the lane of another thread. */
+async function serve({ plan, port: to, source: from }: ServeOpening): Promise<Pick<OpenLane, 'close'>> {
+  try {
+    const source = await reopen(from);
+    const reads = serveReads(to, { source, plan });
+    return {
+      close: async () => {
+        await reads.close();
+        await source.close();
+      },
+    };
+  } catch (error) {
+    to.close();
+    throw error;
+  }
+}
+
 async function open(opening: LaneOpening): Promise<OpenLane> {
   const { plan } = opening;
-  if (opening.source === undefined) throw new SluiceError('SLUICE_INTERNAL', 'A stream was given to a worker thread.');
-  const source = await reopenSource(opening.source);
+  const source = await reopen(opening.source);
   const lane = await openLane({
     load: opening.load,
     target: opening.target,
     plan,
     lockTimeoutMs: opening.lockTimeoutMs,
     source,
+    reader: opening.reader,
     turns: openTurns({ policy: plan.turns, buffer: opening.turnBuffer }),
     stopping: stopping.signal,
     aborting: aborting.signal,
@@ -51,6 +75,9 @@ async function handle(command: LaneCommand): Promise<void> {
     opened = open(command.opening);
     // Every run hears of a failure; a lane without one closes without it.
     opened.catch(() => undefined);
+  } else if (command.kind === 'serve') {
+    opened = serve(command.serving);
+    await opened;
   } else if (command.kind === 'stop') stopping.abort(new SluiceError(command.code, 'The load was stopped.'));
   else if (command.kind === 'abort') {
     stopping.abort();
@@ -58,8 +85,9 @@ async function handle(command: LaneCommand): Promise<void> {
   } else if (command.kind === 'close') await close();
   else {
     try {
-      if (opened === undefined) throw new SluiceError('SLUICE_INTERNAL', 'A lane was given a shard before it was opened.');
-      answer({ kind: 'ended', place: command.place, end: await (await opened).run(command.claim, command.place) });
+      const lane = await opened;
+      if (lane?.run === undefined) throw new SluiceError('SLUICE_INTERNAL', 'A lane was given a shard before it was opened.');
+      answer({ kind: 'ended', place: command.place, end: await lane.run(command.claim, command.place) });
     } catch (error) {
       answer({ kind: 'failed', place: command.place, error: packError(error) });
     }

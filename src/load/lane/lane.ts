@@ -3,7 +3,7 @@ import type { Batch, Reject } from '../../rows/batch.ts';
 import type { BatchBuilder } from '../../rows/builder.ts';
 import type { Column } from '../../rows/schema.ts';
 import type { EmbedStage, EmptyTextPolicy } from '../../embed/embedder.ts';
-import type { Source } from '../../source/source.ts';
+import type { RowReader } from '../../source/source.ts';
 import type { Connection, Mark, Outcome } from '../../target/driver.ts';
 import type { LaneFlow } from './flow.ts';
 import type { StageName } from '../options.ts';
@@ -58,7 +58,7 @@ export function listLaneEmbeds({ embed, moreEmbeds }: Pick<Lane, 'embed' | 'more
 
 /** Everything that the flow of a shard needs. One run at a time uses it; `turn` belongs to the shard that is run. */
 export interface Lane {
-  readonly source: Pick<Source, 'read'>;
+  readonly source: RowReader;
   readonly columns: readonly Column[];
   readonly builder: BatchBuilder;
   readonly limits: { readonly maxBatchBytes: number; readonly maxBatchRows: number; readonly maxRejectBytes: number };

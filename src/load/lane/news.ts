@@ -1,4 +1,5 @@
 /** What a lane tells the thread that owns the load: plain data, small, one message a batch. */
+import type { MessagePort } from 'node:worker_threads';
 import { isSluiceError, SluiceError, type ErrorCode } from '../../errors.ts';
 import type { Counts, EmbeddingCounts, RejectCause, StageName } from '../options.ts';
 import type { LaneEvent } from './lane.ts';
@@ -88,11 +89,21 @@ export interface LaneOpening {
   readonly lockTimeoutMs: number | undefined;
   readonly turnBuffer: SharedArrayBuffer;
   readonly flow: FlowShare;
+  /** Leads to the thread that reads for this lane; undefined where it reads for itself. */
+  readonly reader: MessagePort | undefined;
 }
 
-/** `open` comes first, and only once; a thread that is never opened is closed all the same. */
+/** What a thread is opened with that reads for a lane. */
+export interface ServeOpening {
+  readonly plan: RunPlan;
+  readonly source: SourceDescriptor | undefined;
+  readonly port: MessagePort;
+}
+
+/** `open` comes first, and only once, or `serve` where the thread reads for the lane of another one; a thread that is never opened is closed all the same. */
 export type LaneCommand =
   | { readonly kind: 'open'; readonly opening: LaneOpening }
+  | { readonly kind: 'serve'; readonly serving: ServeOpening }
   | { readonly kind: 'run'; readonly claim: Claim; readonly place: number }
   | { readonly kind: 'stop'; readonly code: ErrorCode }
   | { readonly kind: 'abort' }

@@ -1,15 +1,15 @@
 /** Opens one lane: its own source reader, connection and embedding stage. The same for a worker thread and the main thread; who opens it closes it. */
+import type { MessagePort } from 'node:worker_threads';
 import { setImmediate as turnEventLoop, setTimeout as sleep } from 'node:timers/promises';
 import { createBatchBuilder } from '../../rows/builder.ts';
 import type { EmbedStage } from '../../embed/embedder.ts';
 import type { Source } from '../../source/source.ts';
 import { connect } from '../../target/registry.ts';
 import type { Claim, Connection } from '../../target/driver.ts';
-import { refuseFields } from './field-refusal.ts';
-import { watchFields } from './field-watch.ts';
 import type { LaneFlow } from './flow.ts';
 import { createGate } from './gate.ts';
 import { createNewsroom, type LaneNews } from './news.ts';
+import { openReader, readAhead } from './read-ahead.ts';
 import { openOrigin } from './row-origin.ts';
 import type { LaneEmbed } from './lane.ts';
 import { listEmbeds, type RunPlan } from '../plan/run-plan.ts';
@@ -24,6 +24,8 @@ export interface LaneRequest {
   readonly plan: RunPlan;
   readonly lockTimeoutMs: number | undefined;
   readonly source: Source;
+  /** Leads to the thread that reads for the lane; undefined where it reads for itself. */
+  readonly reader?: MessagePort | undefined;
   readonly turns: Turns;
   readonly stopping: AbortSignal;
   readonly aborting: AbortSignal;
@@ -77,10 +79,13 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
     () => undefined,
   );
   const [embed, ...moreEmbeds] = await openStages(request);
+  const observe = createNewsroom(request.tell);
+  const warn = (message: string): void => request.tell({ kind: 'warning', message });
   const shared: Omit<Lane, 'turn' | 'builder'> = {
-    source: (plan.refusesNewFields === true ? refuseFields : watchFields)(request.source, plan, (message) =>
-      request.tell({ kind: 'warning', message }),
-    ),
+    source:
+      request.reader === undefined
+        ? openReader(request.source, plan, warn)
+        : readAhead(request.reader, { warn, checked: (ms) => observe({ kind: 'stage', stage: 'check', ms }) }),
     columns: plan.table.columns,
     limits: { maxBatchBytes: plan.maxBatchBytes, maxBatchRows: plan.maxBatchRows, maxRejectBytes },
     embed,
@@ -89,7 +94,7 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
     connection: link.get,
     reconnect: link.renew,
     clock,
-    observe: createNewsroom(request.tell),
+    observe,
     stopping: request.stopping,
     aborting: request.aborting,
     flow: request.flow,
@@ -109,6 +114,7 @@ export async function openLane(request: LaneRequest): Promise<OpenLane> {
       return track.run(claim, place);
     },
     close: async () => {
+      request.reader?.close();
       await ahead;
       await link.close();
       for (const stage of new Set([embed, ...moreEmbeds].map((each) => each?.stage))) await stage?.close();

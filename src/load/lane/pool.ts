@@ -1,10 +1,11 @@
 /** Runs shards on lanes: worker threads for files, the caller's own thread for streams and rows in memory. A lane that dies fails the load, never the ledger. */
 import { setImmediate as turnEventLoop } from 'node:timers/promises';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { SluiceError, type ErrorCode } from '../../errors.ts';
 import type { Source } from '../../source/source.ts';
 import type { Claim } from '../../target/driver.ts';
 import type { Flow } from './flow.ts';
-import { unpackError, type LaneAnswer, type LaneCommand, type LaneNews } from './news.ts';
+import { unpackError, type LaneAnswer, type LaneCommand, type LaneNews, type LaneOpening } from './news.ts';
 import { openLane } from './open.ts';
 import { endThread, type ThreadStock } from './threads.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
@@ -92,6 +93,7 @@ interface Pending {
 
 function openThread(request: PoolRequest, turns: Turns, index: number): PoolLane {
   const worker = request.threads.take();
+  const reader = request.plan.readsAhead === true ? startReader(request) : undefined;
   const send = (command: LaneCommand): void => worker.postMessage(command);
   const pending = new Map<number, Pending>();
   let failure: unknown;
@@ -109,29 +111,20 @@ function openThread(request: PoolRequest, turns: Turns, index: number): PoolLane
       else settle(pending, answer.place)?.reject(error);
     }
   });
-  worker.on('error', (error: Error) =>
-    fail(
-      new SluiceError('SLUICE_LANE_DIED', `Lane ${String(index)} died: ${error.message}`, {
-        cause: error,
-        hint: 'Resume the load; what was committed stays.',
-      }),
-    ),
-  );
-  worker.on('exit', () =>
-    fail(new SluiceError('SLUICE_LANE_DIED', `Lane ${String(index)} ended early.`, { hint: 'Resume the load; what was committed stays.' })),
-  );
-  send({
-    kind: 'open',
-    opening: {
-      load: request.load,
-      target: request.target,
-      plan: request.plan,
-      source: request.source.descriptor,
-      lockTimeoutMs: request.lockTimeoutMs,
-      turnBuffer: turns.buffer,
-      flow: request.flow.share,
-    },
-  });
+  worker.on('error', (error: Error) => fail(laneDied(`Lane ${String(index)} died: ${error.message}`, error)));
+  worker.on('exit', () => fail(laneDied(`Lane ${String(index)} ended early.`)));
+  reader?.onFailure(fail);
+  const opening: LaneOpening = {
+    load: request.load,
+    target: request.target,
+    plan: request.plan,
+    source: request.source.descriptor,
+    lockTimeoutMs: request.lockTimeoutMs,
+    turnBuffer: turns.buffer,
+    flow: request.flow.share,
+    reader: reader?.port,
+  };
+  worker.postMessage({ kind: 'open', opening } satisfies LaneCommand, reader === undefined ? [] : [reader.port]);
   return {
     run: (claim, place) =>
       new Promise((resolve, reject) => {
@@ -144,8 +137,41 @@ function openThread(request: PoolRequest, turns: Turns, index: number): PoolLane
       }),
     stop: (code) => send({ kind: 'stop', code }),
     abort: () => send({ kind: 'abort' }),
+    close: async () => {
+      await endThread(worker);
+      await reader?.close();
+    },
+  };
+}
+
+/** A thread that reads for a lane. */
+interface Reader {
+  /** The lane's end of the way to it. */
+  readonly port: MessagePort;
+  /** Tells of what failed beside the rows that the lane asked for: the source could not be opened, the thread died. */
+  onFailure(fail: (error: unknown) => void): void;
+  close(): Promise<void>;
+}
+
+function startReader({ plan, source, threads }: PoolRequest): Reader {
+  const worker = threads.take();
+  const { port1, port2 } = new MessageChannel();
+  const serving = { plan, source: source.descriptor, port: port2 };
+  worker.postMessage({ kind: 'serve', serving } satisfies LaneCommand, [port2]);
+  return {
+    port: port1,
+    onFailure: (fail) => {
+      worker.on('message', (answer: LaneAnswer) => {
+        if (answer.kind === 'failed') fail(unpackError(answer.error));
+      });
+      worker.on('error', (cause: Error) => fail(laneDied(`The thread that reads for a lane died: ${cause.message}`, cause)));
+    },
     close: () => endThread(worker),
   };
+}
+
+function laneDied(message: string, cause?: Error): SluiceError {
+  return new SluiceError('SLUICE_LANE_DIED', message, { cause, hint: 'Resume the load; what was committed stays.' });
 }
 
 function settle(pending: Map<number, Pending>, place: number): Pending | undefined {

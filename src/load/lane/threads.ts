@@ -19,9 +19,6 @@ export interface ThreadStock {
 /** How long a thread may take to close its connection before it is ended. */
 const closeTimeoutMs = 10_000;
 
-/** A file smaller than this is loaded on the caller's thread where one lane is enough: starting a thread takes longer than reading it. */
-export const minThreadBytes: number = 2 * 1024 * 1024;
-
 /** More lanes than these get their threads when they are opened: the plan may well want fewer. */
 const maxStarted = 4;
 

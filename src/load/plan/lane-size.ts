@@ -8,6 +8,9 @@ import { formatCount } from '../../count-text.ts';
 
 const mebibyte = 1024 * 1024;
 
+/** A file smaller than this is loaded on the caller's thread where one lane is enough: starting a thread takes longer than reading it. */
+export const minThreadBytes: number = 2 * 1024 * 1024;
+
 /** Lanes beyond this only wait for the one writer. */
 const maxLanesOfOneWriter = 4;
 
@@ -37,6 +40,8 @@ export interface SizeRequest {
   readonly wholeShards?: number | undefined;
   /** The largest of them. */
   readonly largestWholeBytes?: number | undefined;
+  /** Another thread can read the source, and hand on its rows with their texts. */
+  readonly canReadAhead?: boolean | undefined;
   /** Small files become one shard. */
   readonly joinsFiles?: boolean | undefined;
   /** What of the load decides whether the order of its rows shows in the table. */
@@ -59,6 +64,8 @@ export interface Sizes {
   /** Commits follow the order of the input. */
   readonly isOrdered: boolean;
   readonly turns: TurnPolicy;
+  /** Each lane has a thread that reads for it. */
+  readonly readsAhead: boolean;
   readonly estimatedRows: number | undefined;
   readonly decisions: readonly Decision[];
 }
@@ -92,6 +99,7 @@ export function chooseSizes(request: SizeRequest): Sizes {
   const shards = (request.isSeekable ? countShards(request, shardBytes) : undefined) ?? 1;
   // In memory there is nothing to read: lanes help where the target works for each of them.
   const lanes = request.isInMemory === true && request.capabilities.writers > 1 ? wantedLanes : Math.min(wantedLanes, shards);
+  const readsAhead = lanes < wantedLanes && mayReadAhead(request);
   const isOrdered = request.capabilities.writers === 1 && shardBytes <= maxShardBytes && !isCoarse(request, { lanes, shardBytes });
   return {
     lanes,
@@ -100,9 +108,15 @@ export function chooseSizes(request: SizeRequest): Sizes {
     maxBatchRows,
     isOrdered,
     turns: request.capabilities.writers > 1 ? 'free' : isOrdered ? 'ordered' : 'exclusive',
+    readsAhead,
     estimatedRows,
-    decisions: explain(request, { lanes, shards, shardBytes, isOrdered, maxBatchBytes, maxBatchRows }),
+    decisions: explain(request, { lanes, shards, shardBytes, isOrdered, readsAhead, maxBatchBytes, maxBatchRows }),
   };
+}
+
+/** Where there are fewer shards than lanes, threads are left that can read. A sync compares what it reads first, and a small input is read sooner than a thread starts. */
+function mayReadAhead({ canReadAhead, isSeekable, mode, totalBytes }: SizeRequest): boolean {
+  return canReadAhead === true && isSeekable && mode !== 'sync' && (totalBytes ?? 0) >= minThreadBytes;
 }
 
 /** What of a source decides how many shards it has. */
@@ -164,6 +178,7 @@ interface Chosen {
   readonly shards: number;
   readonly shardBytes: number;
   readonly isOrdered: boolean;
+  readonly readsAhead: boolean;
   readonly maxBatchBytes: number;
   readonly maxBatchRows: number;
 }
@@ -195,11 +210,18 @@ function explainShards(request: SizeRequest, chosen: Chosen): Decision {
   return { what: 'shards', choice: '1', why: 'a stream can only be read from its start' };
 }
 
+const readingAhead: Decision = {
+  what: 'reading',
+  choice: 'on a thread of its own for each lane, at most a batch ahead',
+  why: 'there are fewer shards than lanes: rows are read and checked while a lane commits',
+};
+
 function explain(request: SizeRequest, chosen: Chosen): readonly Decision[] {
   const oneWriter = request.capabilities.writers === 1;
   return [
     { what: 'lanes', choice: String(chosen.lanes), why: explainLanes(request, chosen) },
     explainShards(request, chosen),
+    ...(chosen.readsAhead ? [readingAhead] : []),
     {
       what: 'batch',
       choice: `at most ${formatBytes(chosen.maxBatchBytes)} or ${formatCount(chosen.maxBatchRows)} rows`,

@@ -55,6 +55,8 @@ export interface RunPlan {
   /** Commits follow the order of the input. */
   readonly isOrdered: boolean;
   readonly turns: TurnPolicy;
+  /** Each lane has a thread that reads for it, see lane/read-ahead.ts. */
+  readonly readsAhead?: boolean | undefined;
   readonly decisions: readonly Decision[];
   readonly guarantee: string;
   /** Of a retry of mended rows: the fingerprint of their file, which is not loaded twice. */

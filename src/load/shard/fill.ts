@@ -5,7 +5,7 @@ import type { Batch, Reject } from '../../rows/batch.ts';
 import { dropRows, withVectors } from '../../rows/batch-edit.ts';
 import { keepRows, pickColumns } from '../../rows/batch-keys.ts';
 import type { Scalar } from '../../rows/schema.ts';
-import type { Records } from '../../source/source.ts';
+import type { Stretch } from '../../source/source.ts';
 import { listLaneEmbeds, type LaneEmbed } from '../lane/lane.ts';
 import { mirroredVectorShare } from '../plan/lane-size.ts';
 import type { Event } from './protocol.ts';
@@ -36,7 +36,7 @@ export async function readStretch(run: Run): Promise<Event> {
 }
 
 /** The stretch that was put by, or the next one of the source. */
-async function pullRecords(run: Run): Promise<Records | 'end' | 'stopped'> {
+async function pullRecords(run: Run): Promise<Stretch | 'end' | 'stopped'> {
   const { lane, pending, reader } = run;
   run.pending = undefined;
   if (pending !== undefined) return pending;
@@ -51,7 +51,7 @@ async function pullRecords(run: Run): Promise<Records | 'end' | 'stopped'> {
   return lane.stopping.aborted ? 'stopped' : 'end';
 }
 
-function addRecords(run: Run, records: Records): number {
+function addRecords(run: Run, records: Stretch): number {
   const { hand, lane } = run;
   const readCount = records.rowCount + records.rejects.length;
   if (records.end.row - hand.end.row !== readCount) {
@@ -69,8 +69,8 @@ function addRecords(run: Run, records: Records): number {
 }
 
 /** In mode sync a row that does not fit spares the row of its key. */
-function holdSpared({ hand, lane: { sync } }: Run, records: Records, unfit: readonly Reject[]): readonly Reject[] {
-  if (sync === undefined || unfit.length === 0) return unfit;
+function holdSpared({ hand, lane: { sync } }: Run, records: Stretch, unfit: readonly Reject[]): readonly Reject[] {
+  if (sync === undefined || unfit.length === 0 || records.kind === 'checked') return unfit;
   const { spared, rejects } = spareUnfit(sync, records, unfit);
   if (spared.rowCount > 0) hand.spared.push(spared);
   return rejects;

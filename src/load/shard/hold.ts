@@ -2,7 +2,7 @@
 import { dropRows } from '../../rows/batch-edit.ts';
 import { SluiceError } from '../../errors.ts';
 import type { Position } from '../../rows/batch.ts';
-import type { Records } from '../../source/source.ts';
+import type { Stretch } from '../../source/source.ts';
 import { countRecords, cutRecords } from '../../source/stretch-cut.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { Cut, Run } from './run.ts';
@@ -29,7 +29,7 @@ export async function waitForResume(lane: Lane): Promise<void> {
 }
 
 /** Of a stretch the rows that may be taken now, once their time has come; the others wait in the run. Undefined after a stop: nothing was taken. */
-export async function takeRecords(run: Run, records: Records): Promise<Records | undefined> {
+export async function takeRecords(run: Run, records: Stretch): Promise<Stretch | undefined> {
   const { lane } = run;
   const { flow } = lane;
   if (flow === undefined) return records;

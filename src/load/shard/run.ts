@@ -1,7 +1,7 @@
 /** What one run of a shard holds: its place in the source and at most one batch, which is never changed once it was sent. */
 import { isSluiceError } from '../../errors.ts';
 import type { Batch, Position, Reject } from '../../rows/batch.ts';
-import type { Records } from '../../source/source.ts';
+import type { Stretch } from '../../source/source.ts';
 import type { Claim, CommitUnit, Mark } from '../../target/driver.ts';
 import type { Lane } from '../lane/lane.ts';
 import type { StageName } from '../options.ts';
@@ -25,12 +25,12 @@ export type Cut = CommitUnit;
 export interface Run {
   readonly claim: Claim;
   readonly lane: Lane;
-  readonly reader: AsyncIterator<Records>;
+  readonly reader: AsyncIterator<Stretch>;
   /** Where the ledger's position stands, as far as this run knows. */
   position: Position;
   hand: Hand;
   /** A stretch that was read to see whether the shard goes on; it belongs to the next batch. */
-  pending: Records | undefined;
+  pending: Stretch | undefined;
   cut: Cut | undefined;
   /** How often in a row the link of the batch in hand broke, or could not be mended. */
   losses: number;

@@ -59,7 +59,7 @@ function createTokenizer(fields: readonly string[], limits: StretchLimits, optio
       // Most stretches are ASCII, which is told at 26 GB/s: only others are checked, and only broken ones row by row.
       const isPlain = isAscii(bytes);
       if (!isPlain && !isUtf8(bytes)) refuseBrokenText(scan, bytes);
-      const stretch = { index: scan.index, faults: scan.faults, base, readText };
+      const stretch = { index: scan.index, faults: scan.faults, base, readText, view };
       const rejects = copyRejects(stretch);
       const rowCount = scan.index.count;
       const end = { offset: base.offset + byteCount, row: base.row + rowCount + rejects.length, line: base.line + scan.lines };

@@ -124,7 +124,7 @@ function takeElements(
   index.count = values.length;
   // The row's own line ends stand between its parts; its copy in the ledger is one line, as a retry reads it.
   const readText = (start: number, end: number): string => input.readText(start, end).replaceAll(/[\r\n]/gu, ' ');
-  const stretch = { index, faults, base, readText };
+  const stretch = { index, faults, base, readText, view, isOneLine: true };
   const rejects = copyRejects(stretch);
   const end = { offset: base.offset + at, row: base.row + values.length + rejects.length, line: base.line + lines };
   return { kind: 'values', isJsonText: true, values, rowCount: values.length, rejects, places: copyPlaces(stretch), end, byteCount: at };

@@ -98,7 +98,7 @@ function takeLines(index: RowIndex, input: TokenizerInput, { maxRowBytes, vector
   }
   index.count = values.length;
   const byteCount = Math.min(at, view.length);
-  const stretch = { index, faults, base, readText: input.readText };
+  const stretch = { index, faults, base, readText: input.readText, view };
   const rejects = copyRejects(stretch);
   const end = { offset: base.offset + byteCount, row: base.row + values.length + rejects.length, line: base.line + lines };
   return { kind: 'values', isJsonText: true, values, rowCount: values.length, rejects, places: copyPlaces(stretch), end, byteCount };

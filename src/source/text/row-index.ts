@@ -1,5 +1,5 @@
 /** Where the rows of one stretch of bytes stand: filled in place by a tokenizer, then copied out to the places and rejects that outlive the stretch. */
-import type { Places, Position, Reject, RejectCode } from '../../rows/batch.ts';
+import type { Places, Position, Reject, RejectCode, RowTexts } from '../../rows/batch.ts';
 
 /** Starts, ends and line numbers of rows, relative to the stretch. Reused from stretch to stretch, so that a row costs no allocation. */
 export interface RowIndex {
@@ -28,6 +28,10 @@ export interface IndexedStretch {
   readonly faults: readonly RowFault[];
   readonly base: Position;
   readonly readText: ReadText;
+  /** The bytes that `readText` reads from, until the next stretch is asked for. */
+  readonly view: Uint8Array;
+  /** Line ends inside a row are told as blanks. */
+  readonly isOneLine?: boolean | undefined;
 }
 
 export function createRowIndex(maxRows: number): RowIndex {
@@ -57,7 +61,17 @@ export function copyPlaces(stretch: IndexedStretch): Places {
     const start = offsets[row]! - base.offset;
     return readText(start, start + lengths[row]!);
   };
-  return { offsets, rows, lines, raw };
+  const copyTexts = (): RowTexts => {
+    const last = count - 1;
+    const byteCount = count === 0 ? 0 : offsets[last]! - base.offset + lengths[last]!;
+    return { bytes: copyText(stretch, byteCount), base: base.offset, lengths: lengths.slice() };
+  };
+  return { offsets, rows, lines, raw, copyTexts };
+}
+
+function copyText({ isOneLine, view }: IndexedStretch, byteCount: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(view.subarray(0, byteCount));
+  return isOneLine === true ? bytes.map((byte) => (byte === 10 || byte === 13 ? 32 : byte)) : bytes;
 }
 
 /** Makes rejects of the faults. Their text is read at once: rejects are few, and live longer than the stretch. */

@@ -1,0 +1,198 @@
+/**
+ * Reading for a lane on another thread: rows are read and checked there while the lane commits. The thread holds no truth and takes no decision; a lane that stops
+ * asking has it stop, and one that dies fails the lane's shard, which goes on from its last commit.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import { SluiceError } from '../../errors.ts';
+import type { Position } from '../../rows/batch.ts';
+import { createBatchBuilder } from '../../rows/builder.ts';
+import type { CheckedRecords, RowReader, Shard, Source } from '../../source/source.ts';
+import { refuseFields } from './field-refusal.ts';
+import { watchFields } from './field-watch.ts';
+import { packError, unpackError, type SentError } from './news.ts';
+import type { RunPlan } from '../plan/run-plan.ts';
+import { packRows, unpackRows, type SentRows } from './sent-rows.ts';
+
+/** What a lane says to the thread that reads for it. Each reading of a shard has a number. */
+type Question =
+  | { readonly kind: 'read'; readonly reading: number; readonly shard: Shard; readonly from: Position }
+  /** The lane has taken rows of so much memory: there is room for others. */
+  | ({ readonly kind: 'took'; readonly reading: number } & Weight)
+  | { readonly kind: 'stop'; readonly reading: number };
+
+type Answer =
+  | { readonly kind: 'rows'; readonly reading: number; readonly sent: SentRows; readonly checkMs: number }
+  | { readonly kind: 'end'; readonly reading: number }
+  | { readonly kind: 'failed'; readonly reading: number; readonly error: SentError }
+  | { readonly kind: 'warning'; readonly message: string };
+
+/** The source as a lane reads it where nobody reads for it: its fields are watched, or refused, on the way. */
+export function openReader(source: Pick<Source, 'read'>, plan: RunPlan, warn: (message: string) => void): Pick<Source, 'read'> {
+  return (plan.refusesNewFields === true ? refuseFields : watchFields)(source, plan, warn);
+}
+
+/** What becomes of what the thread tells beside the rows. */
+export interface AheadListener {
+  readonly warn: (message: string) => void;
+  /** Rows were checked on the other thread, for so long. */
+  readonly checked: (ms: number) => void;
+}
+
+/** What came of a reading and was not taken yet, and who waits for more. */
+interface Reading {
+  readonly come: Exclude<Answer, { kind: 'warning' }>[];
+  wake: () => void;
+}
+
+/** The lane's end of the port. @throws SLUICE_LANE_DIED while rows are asked for, when the other thread has ended */
+export function readAhead(port: MessagePort, { checked, warn }: AheadListener): RowReader {
+  const readings = new Map<number, Reading>();
+  let isClosed = false;
+  let count = 0;
+  const ask = (question: Question): void => port.postMessage(question);
+  port.on('message', (answer: Answer) => {
+    if (answer.kind === 'warning') {
+      warn(answer.message);
+      return;
+    }
+    const reading = readings.get(answer.reading);
+    reading?.come.push(answer);
+    reading?.wake();
+  });
+  port.on('close', () => {
+    isClosed = true;
+    for (const { wake } of readings.values()) wake();
+  });
+
+  /** The next answer; undefined once none can come, or the lane wants none. */
+  const wait = async (reading: Reading, signal: AbortSignal | undefined): Promise<Reading['come'][number] | undefined> => {
+    while (reading.come.length === 0 && !isClosed && signal?.aborted !== true) {
+      await new Promise<void>((resolve) => {
+        reading.wake = resolve;
+      });
+    }
+    return signal?.aborted === true ? undefined : reading.come.shift();
+  };
+
+  return {
+    read: async function* (shard, from, { signal }): AsyncGenerator<CheckedRecords, void, undefined> {
+      const number = count++;
+      const reading: Reading = { come: [], wake: () => undefined };
+      const interrupt = (): void => reading.wake();
+      readings.set(number, reading);
+      signal?.addEventListener('abort', interrupt);
+      ask({ kind: 'read', reading: number, shard, from });
+      try {
+        for (;;) {
+          const next = await wait(reading, signal);
+          if (signal?.aborted === true || next?.kind === 'end') return;
+          if (next === undefined) throw readerDied();
+          if (next.kind === 'failed') throw unpackError(next.error);
+          checked(next.checkMs);
+          ask({ kind: 'took', reading: number, ...weigh(next.sent) });
+          yield unpackRows(next.sent);
+        }
+      } finally {
+        signal?.removeEventListener('abort', interrupt);
+        readings.delete(number);
+        ask({ kind: 'stop', reading: number });
+      }
+    },
+  };
+}
+
+function readerDied(): SluiceError {
+  return new SluiceError('SLUICE_LANE_DIED', 'The thread that reads for a lane ended early.', {
+    hint: 'Resume the load; what was committed stays.',
+  });
+}
+
+/** What rows take while they wait for their lane. */
+interface Weight {
+  readonly memoryBytes: number;
+  readonly textBytes: number;
+}
+
+function weigh({ memoryBytes, texts }: SentRows): Weight {
+  return { memoryBytes, textBytes: 'bytes' in texts ? texts.bytes.byteLength : 0 };
+}
+
+/** Texts of rows that wait, at most: of rows with vectors in them the text is some times as large as the row. */
+const maxTextBytes = 32 * 1024 * 1024;
+
+/** One reading, as the thread sees it that does it. */
+interface Task {
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+  /** Of rows that were sent and not taken. */
+  memoryBytes: number;
+  textBytes: number;
+  wake: () => void;
+}
+
+/** What a thread reads for a lane. */
+export interface ReadWork {
+  readonly source: Pick<Source, 'read'>;
+  readonly plan: RunPlan;
+}
+
+/** The reading thread's end of the port: reads what it is asked to, at most a batch ahead. `close` ends what it still reads. */
+export function serveReads(port: MessagePort, work: ReadWork): { readonly close: () => Promise<void> } {
+  const { maxBatchBytes, table } = work.plan;
+  const tasks = new Map<number, Task>();
+  const answer = (said: Answer, transfer: ArrayBuffer[] = []): void => port.postMessage(said, transfer);
+  const reader = openReader(work.source, work.plan, (message) => answer({ kind: 'warning', message }));
+
+  const send = async (number: number, { from, shard, task }: { shard: Shard; from: Position; task: Task }): Promise<void> => {
+    const builder = createBatchBuilder(table.columns);
+    for await (const records of reader.read(shard, from, { columns: table.columns, signal: task.stop.signal })) {
+      const startedMs = performance.now();
+      const { sent, transfer } = packRows(builder, records);
+      const { memoryBytes, textBytes } = weigh(sent);
+      task.memoryBytes += memoryBytes;
+      task.textBytes += textBytes;
+      answer({ kind: 'rows', reading: number, sent, checkMs: performance.now() - startedMs }, transfer);
+      while ((task.memoryBytes >= maxBatchBytes || task.textBytes >= maxTextBytes) && !task.stop.signal.aborted) {
+        await new Promise<void>((resolve) => {
+          task.wake = resolve;
+        });
+      }
+      if (task.stop.signal.aborted) return;
+    }
+    answer({ kind: 'end', reading: number });
+  };
+
+  const start = (number: number, shard: Shard, from: Position): void => {
+    const task: Task = { stop: new AbortController(), done: Promise.resolve(), memoryBytes: 0, textBytes: 0, wake: () => undefined };
+    const done = send(number, { shard, from, task })
+      .catch((error: unknown) => {
+        if (!task.stop.signal.aborted) answer({ kind: 'failed', reading: number, error: packError(error) });
+      })
+      .finally(() => tasks.delete(number));
+    tasks.set(number, Object.assign(task, { done }));
+  };
+
+  const stop = (task: Task | undefined): void => {
+    task?.stop.abort(new SluiceError('SLUICE_CANCELLED', 'The lane wants no more rows.'));
+    task?.wake();
+  };
+
+  port.on('message', (question: Question) => {
+    const task = tasks.get(question.reading);
+    if (question.kind === 'read') start(question.reading, question.shard, question.from);
+    else if (question.kind === 'stop') stop(task);
+    else if (task !== undefined) {
+      task.memoryBytes -= question.memoryBytes;
+      task.textBytes -= question.textBytes;
+      task.wake();
+    }
+  });
+  return {
+    close: async () => {
+      const all = [...tasks.values()];
+      all.forEach(stop);
+      await Promise.all(all.map(({ done }) => done));
+      port.close();
+    },
+  };
+}
