@@ -55,11 +55,15 @@ export function createStatistics(countsDistinct = true): ColumnStatistics {
   };
 }
 
-/** Adds the rows of a batch, one column after another. A column that is embedded has no values yet. */
-export function addBatch(statistics: readonly ColumnStatistics[], { columns, values, rowCount }: Batch): void {
+/** Adds the rows of a batch, one column after another, but for those at `told`. A column that is embedded has no values yet. */
+export function addBatch(
+  statistics: readonly ColumnStatistics[],
+  { columns, values, rowCount }: Batch,
+  told: ReadonlySet<number> = new Set(),
+): void {
   columns.forEach((column, index) => {
     const [into, data] = [statistics[index], values[index]];
-    if (into === undefined || data === undefined || column.isEmbedded === true) return;
+    if (into === undefined || data === undefined || column.isEmbedded === true || told.has(index)) return;
     into.rows += rowCount;
     if (data.kind === 'vector') addVectors(into, data, rowCount);
     else if (orderedTypes.has(column.type)) addOrdered(into, data);
@@ -95,7 +99,8 @@ function takeRange(into: ColumnStatistics, least: Ordered, greatest: Ordered): v
   if (into.max === undefined || greatest > into.max) into.max = greatest;
 }
 
-function addTexts(into: ColumnStatistics, values: readonly Scalar[]): void {
+/** Texts, and nulls among them; the rows themselves are the caller's to count. */
+export function addTexts(into: ColumnStatistics, values: readonly Scalar[]): void {
   const { distinct } = into;
   const range = openTextRange(into.min, into.max);
   let [lengths, minLength, maxLength] = [0, into.minLength, into.maxLength];

@@ -3,6 +3,7 @@
  * HyperLogLog (Flajolet and others, 2007) with 2^12 registers, a standard error of 1.6 %, and linear counting below its range. Parts are merged without loss.
  */
 import type { Scalar } from '../rows/schema.ts';
+import type { AsciiText } from './text-range.ts';
 
 const indexBits = 12;
 const registerCount = 1 << indexBits;
@@ -54,22 +55,77 @@ function hashNumber(value: number): number {
   return mix((words[0] as number) ^ mix(words[1] as number));
 }
 
+/** Texts in ASCII are hashed four characters at a time, so that their bytes give the same hash without a string; others two at a time. */
 function hashText(text: string): number {
   const { length } = text;
   const half = hashedCharacters / 2;
-  if (length <= hashedCharacters) return mix(hashUnits(text, 0, length) ^ length);
-  return mix(hashUnits(text, 0, half) ^ Math.imul(hashUnits(text, length - half, length), 0x9e3779b1) ^ length);
+  if (length <= hashedCharacters) return mix((hashCharacters(text, 0, length) ?? hashUnits(text, 0, length)) ^ length);
+  const [head, tail] = [hashCharacters(text, 0, half), hashCharacters(text, length - half, length)];
+  if (head !== undefined && tail !== undefined) return mixEnds(head, tail, length);
+  return mixEnds(hashUnits(text, 0, half), hashUnits(text, length - half, length), length);
+}
+
+function mixEnds(head: number, tail: number, length: number): number {
+  return mix(head ^ Math.imul(tail, 0x9e3779b1) ^ length);
+}
+
+const firstBits = 0x2f0b4c47;
+const prime = 0x85ebca6b;
+
+/** Of characters that are all ASCII; undefined where one is not. The last four may overlap with those before, so that no rest is left. */
+function hashCharacters(text: string, from: number, to: number): number | undefined {
+  let bits = firstBits;
+  let seen = 0;
+  const last = to - 4;
+  if (last < from) {
+    for (let at = from; at < to; at++) {
+      const unit = text.charCodeAt(at);
+      seen |= unit;
+      bits = Math.imul(bits ^ unit, prime);
+    }
+    return seen > 127 ? undefined : bits;
+  }
+  for (let at = from; ; at = Math.min(at + 4, last)) {
+    const [a, b, c, d] = [text.charCodeAt(at), text.charCodeAt(at + 1), text.charCodeAt(at + 2), text.charCodeAt(at + 3)];
+    seen |= a | b | c | d;
+    bits = Math.imul(bits ^ (a | (b << 8) | (c << 16) | (d << 24)), prime);
+    if (at === last) return seen > 127 ? undefined : bits;
+    bits ^= bits >>> 15;
+  }
+}
+
+/** {@link hashCharacters} of bytes. */
+function hashOctets(view: DataView, from: number, to: number): number {
+  let bits = firstBits;
+  const last = to - 4;
+  if (last < from) {
+    for (let at = from; at < to; at++) bits = Math.imul(bits ^ view.getUint8(at), prime);
+    return bits;
+  }
+  for (let at = from; at < last; at += 4) {
+    bits = Math.imul(bits ^ view.getInt32(at, true), prime);
+    bits ^= bits >>> 15;
+  }
+  return Math.imul(bits ^ view.getInt32(last, true), prime);
 }
 
 /** Two characters at a time, since each step waits for the one before. */
 function hashUnits(text: string, from: number, to: number): number {
-  let bits = 0x2f0b4c47;
+  let bits = firstBits;
   let at = from;
   for (; at + 1 < to; at += 2) {
-    bits = Math.imul(bits ^ (text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16)), 0x85ebca6b);
+    bits = Math.imul(bits ^ (text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16)), prime);
     bits ^= bits >>> 15;
   }
   return at < to ? Math.imul(bits ^ text.charCodeAt(at), 0xc2b2ae35) : bits;
+}
+
+/** {@link hashText} of a text in ASCII, by its bytes. */
+function hashAscii({ end, start, view }: AsciiText): number {
+  const length = end - start;
+  const half = hashedCharacters / 2;
+  if (length <= hashedCharacters) return mix(hashOctets(view, start, end) ^ length);
+  return mixEnds(hashOctets(view, start, start + half), hashOctets(view, end - half, end), length);
 }
 
 function hashBytes(bytes: Uint8Array): number {
@@ -101,6 +157,11 @@ export function addDistinctNumber(counter: DistinctCounter, value: number): void
 
 export function addDistinctText(counter: DistinctCounter, value: string): void {
   addHash(counter, hashText(value));
+}
+
+/** A text in ASCII, which counts as the same text does. */
+export function addDistinctAscii(counter: DistinctCounter, text: AsciiText): void {
+  addHash(counter, hashAscii(text));
 }
 
 function addHash(counter: DistinctCounter, hash: number): void {

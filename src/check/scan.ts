@@ -2,10 +2,12 @@
 import { rejectCodes, type Batch, type Position, type Reject, type RejectClass } from '../rows/batch.ts';
 import { createBatchBuilder, type BatchBuilder } from '../rows/builder.ts';
 import type { Column, Scalar } from '../rows/schema.ts';
-import type { Records, Shard, Source } from '../source/source.ts';
+import { openTextField } from '../rows/text-fill.ts';
+import type { Records, Shard, Source, TextRecords } from '../source/source.ts';
 import { addBatch, createStatistics, type ColumnStatistics } from './column-statistics.ts';
 import { createKeyCollector, type CollectorOptions, type KeyCollector, type KeyRecords } from './key-records.ts';
 import { measureRun, runTypes, type KeyRun } from './key-runs.ts';
+import { addTextCells } from './text-cells.ts';
 import { findUnembeddable, type TextCheck } from './text-check.ts';
 
 /** What is looked for; plain data. */
@@ -78,18 +80,39 @@ export interface Scanner {
   close(): void;
 }
 
+/** How a batch is looked at: `told` are columns, by index, whose statistics are taken from the bytes of its stretches. */
+interface Way {
+  readonly builder: BatchBuilder;
+  readonly told: ReadonlySet<number>;
+}
+
 interface Scanning {
   readonly plan: ScanPlan;
-  readonly builder: BatchBuilder;
+  readonly byValues: Way;
+  /** For stretches of delimited text in ASCII: no string is made of a text that nothing else asks for. */
+  readonly byBytes: Way;
   readonly statistics: readonly ColumnStatistics[];
   readonly collector: KeyCollector;
+}
+
+function openWays({ columns, key, texts }: ScanPlan): Pick<Scanning, 'byBytes' | 'byValues'> {
+  const told = new Set(columns.flatMap(({ type }, index) => (type === 'text' ? [index] : [])));
+  const asked = new Set([...key, ...texts.map(({ column }) => column)]);
+  // A text fits every column of texts but for a null in one that takes none; what is to be embedded stays empty in a batch.
+  const left = columns.map((column, index) =>
+    told.has(index) && !asked.has(index) && column.isNullable ? { ...column, isEmbedded: true } : column,
+  );
+  return {
+    byValues: { builder: createBatchBuilder(columns), told: new Set() },
+    byBytes: { builder: createBatchBuilder(left), told },
+  };
 }
 
 /** Makes a scanner for one lane; the source is its own. */
 export function createScanner(source: Source, plan: ScanPlan): Scanner {
   const scanning: Scanning = {
     plan,
-    builder: createBatchBuilder(plan.columns),
+    ...openWays(plan),
     statistics: plan.columns.map((_, index) => createStatistics(index !== plan.countedByKey)),
     collector: createKeyCollector(plan.records),
   };
@@ -108,6 +131,8 @@ interface Work extends ScanRequest {
   rejected: number;
   bytes: number;
   end: Position;
+  /** Of the batch at hand, from its first stretch on. */
+  way: Way;
 }
 
 async function scanShard(
@@ -117,14 +142,15 @@ async function scanShard(
 ): Promise<ShardFindings> {
   const { shard, ranges, signal } = request;
   const from: Position = { offset: shard.start, row: 0, line: 0 };
-  const work: Work = { shard, ranges, causes: new Map(), runs: [], read: 0, rejected: 0, bytes: 0, end: from };
-  const { builder, plan } = scanning;
+  const work: Work = { shard, ranges, causes: new Map(), runs: [], read: 0, rejected: 0, bytes: 0, end: from, way: scanning.byValues };
+  const { plan } = scanning;
   const stretches = source.read(shard, from, { columns: plan.columns, signal });
   let isWhole = false;
   try {
     for await (const records of stretches) {
       addStretch(scanning, work, records);
-      if (builder.rowCount >= batchRows || builder.byteCount >= batchBytes) closeBatch(scanning, work);
+      const { byteCount, rowCount } = work.way.builder;
+      if (rowCount >= batchRows || byteCount >= batchBytes) closeBatch(scanning, work);
     }
     isWhole = !signal.aborted;
   } catch (error) {
@@ -135,14 +161,35 @@ async function scanShard(
   return { shard: shard.ordinal, read, rejected, bytes, end, causes: [...causes.values()], runs, isWhole };
 }
 
-function addStretch({ builder, plan }: Scanning, work: Work, records: Records): void {
-  const unfit = builder.add(records);
+function addStretch(scanning: Scanning, work: Work, records: Records): void {
+  const { plan } = scanning;
+  const isTold = plan.hasStatistics && work.ranges === undefined && records.kind === 'text' && records.isAscii;
+  const way = isTold ? scanning.byBytes : scanning.byValues;
+  if (way !== work.way) closeBatch(scanning, work);
+  work.way = way;
+  const unfit = way.builder.add(records);
+  if (isTold) tellTexts(scanning, records, unfit);
   work.read += records.rowCount + records.rejects.length;
   work.bytes += records.byteCount;
   work.end = records.end;
   if (work.ranges !== undefined) return;
   for (const reject of records.rejects) noteReject(work, reject, plan.positions);
   for (const reject of unfit) noteReject(work, reject, plan.positions);
+}
+
+function tellTexts({ byBytes, plan, statistics }: Scanning, records: TextRecords, unfit: readonly Reject[]): void {
+  const refused = new Set(unfit.map(({ row }) => row));
+  const misfits = new Set<number>();
+  if (refused.size > 0) records.places.rows.forEach((row, index) => refused.has(row) && misfits.add(index));
+  for (const column of byBytes.told) {
+    const index = records.fields.indexOf(plan.columns[column]?.field ?? '');
+    const into = statistics[column];
+    if (into === undefined) continue;
+    const rowCount = records.rowCount - misfits.size;
+    into.rows += rowCount;
+    if (index >= 0) addTextCells(into, openTextField(records, index), misfits);
+    else into.nulls += rowCount;
+  }
 }
 
 function noteReject(work: Work, reject: Pick<Reject, 'code' | 'column' | 'message' | 'row' | 'line' | 'offset'>, positions: number): void {
@@ -158,11 +205,12 @@ function noteReject(work: Work, reject: Pick<Reject, 'code' | 'column' | 'messag
   if (cause.places.length < positions) cause.places.push({ shard: work.shard.ordinal, row, line, offset });
 }
 
-function closeBatch({ builder, collector, plan, statistics }: Scanning, work: Work): void {
+function closeBatch({ collector, plan, statistics }: Scanning, work: Work): void {
+  const { builder, told } = work.way;
   if (builder.rowCount === 0) return;
   const batch = builder.take();
   if (work.ranges === undefined) {
-    if (plan.hasStatistics) addBatch(statistics, batch);
+    if (plan.hasStatistics) addBatch(statistics, batch, told);
     const refused = noteUnembeddable(plan, work, batch);
     if (plan.key.length > 0) addKeys({ collector, plan }, work, { batch, refused });
   } else addRanges({ collector, plan }, work.ranges, { batch, shard: work.shard.ordinal });

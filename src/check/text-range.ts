@@ -38,16 +38,46 @@ function holdUnits(units: Int32Array, text: string): void {
   for (let at = 0; at < heldUnits; at++) units[at] = at < text.length ? text.charCodeAt(at) : noUnit;
 }
 
-/** Whether a text is surely neither the least nor the greatest: where it first differs from one of them, it lies between both. */
+/** Whether a text is surely neither the least nor the greatest: it differs from each, where it first does, toward the other. */
 export function isBetween({ greatestUnits, leastUnits, max }: TextRange, text: string): boolean {
-  if (max === undefined) return false;
+  return max !== undefined && compareUnits(text, leastUnits) > 0 && compareUnits(text, greatestUnits) < 0;
+}
+
+/** Above 0 for a text that comes behind the one whose first characters are held, below 0 for one before it, 0 where that is not told by them. */
+function compareUnits(text: string, units: Int32Array): number {
   const end = Math.min(text.length, heldUnits);
   for (let at = 0; at < end; at++) {
-    const unit = text.charCodeAt(at);
-    const [least, greatest] = [leastUnits[at] as number, greatestUnits[at] as number];
-    if (unit !== least || unit !== greatest) return unit > least && unit < greatest;
+    const ahead = text.charCodeAt(at) - (units[at] as number);
+    if (ahead !== 0) return ahead;
   }
-  return false;
+  return 0;
+}
+
+/** Bytes of a text in ASCII. */
+export interface AsciiText {
+  readonly buffer: Buffer;
+  /** Of the same bytes. */
+  readonly view: DataView;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** {@link isBetween} of a text in ASCII, by its bytes. */
+export function isAsciiBetween({ greatestUnits, leastUnits, max }: TextRange, text: AsciiText): boolean {
+  return max !== undefined && compareOctets(text, leastUnits) > 0 && compareOctets(text, greatestUnits) < 0;
+}
+
+function compareOctets({ buffer, end, start }: AsciiText, units: Int32Array): number {
+  const count = Math.min(end - start, heldUnits);
+  for (let at = 0; at < count; at++) {
+    const ahead = (buffer[start + at] as number) - (units[at] as number);
+    if (ahead !== 0) return ahead;
+  }
+  return 0;
+}
+
+export function readAscii({ buffer, end, start }: AsciiText): string {
+  return buffer.toString('latin1', start, end);
 }
 
 /** Takes a text in. */
