@@ -109,3 +109,11 @@ export interface Reject {
   /** The original row, cut by the ledger at its size cap; undefined when it could not be kept. */
   readonly raw?: string;
 }
+
+/** What a reject takes beside its texts: an object of eight fields and its share of an array, as V8 lays them out (8 × 8 + header), rounded up. */
+const rejectOverheadBytes = 128;
+
+/** Estimated bytes that a reject holds in memory. */
+export function measureReject({ message, raw }: Reject): number {
+  return rejectOverheadBytes + 2 * (message.length + (raw?.length ?? 0));
+}

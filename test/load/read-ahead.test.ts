@@ -11,7 +11,7 @@ import type { RunPlan } from '../../src/load/plan/run-plan.ts';
 import type { Batch, Reject } from '../../src/rows/batch.ts';
 import { createBatchBuilder } from '../../src/rows/builder.ts';
 import type { Column } from '../../src/rows/schema.ts';
-import type { Records, RowReader, Shard, Stretch } from '../../src/source/source.ts';
+import type { Records, RowReader, Shard, Source, Stretch } from '../../src/source/source.ts';
 import { cutRecords } from '../../src/source/stretch-cut.ts';
 import { createJsonlFormat } from '../../src/source/text/jsonl.ts';
 import { chooseSeed, makeColumn } from '../rows/records.ts';
@@ -98,7 +98,7 @@ interface Link {
 
 function connect(context: TestContext, source: RowReader, plan: RunPlan = planOf()): Link {
   const { port1, port2 } = new MessageChannel();
-  const server = serveReads(port2, { source: source as never, plan });
+  const server = serveReads(port2, { source: Promise.resolve(source as Pick<Source, 'read'>), plan });
   const warnings: string[] = [];
   const rows = readAhead(port1, { warn: (message) => void warnings.push(message), checked: () => undefined });
   context.after(async () => {
@@ -205,6 +205,22 @@ test('no more than a batch is read ahead, and reading goes on as rows are taken'
   assert.equal(taken, lines.length);
 });
 
+test('refused rows count toward what is read ahead', async (context) => {
+  let read = 0;
+  const bad = async function* (): AsyncGenerator<Records, void, undefined> {
+    for await (const records of readLines(Array.from({ length: 20_000 }, () => `{"id":${'x'.repeat(50)}`))) {
+      read += records.rejects.length;
+      yield records;
+    }
+  };
+  const { rows } = connect(context, { read: bad }, planOf({ maxBatchBytes: 100_000 }));
+  const iterator = rows.read(shard, start, { columns })[Symbol.asyncIterator]();
+  const taken = (await iterator.next()).value?.rejects.length ?? 0;
+  await sleep(150);
+  const ahead = read - taken;
+  assert.ok(ahead > 100 && ahead < 1_000, `${String(ahead)} rows were read ahead`);
+});
+
 test('a failure comes behind the rows that were read before it, with its code', async (context) => {
   const failing = async function* (): AsyncGenerator<Records, void, undefined> {
     yield* readLines(['{"id":1}', '{"id":2}']);
@@ -214,6 +230,23 @@ test('a failure comes behind the rows that were read before it, with its code', 
   const iterator = rows.read(shard, start, { columns })[Symbol.asyncIterator]();
   assert.equal((await iterator.next()).value?.rowCount, 2);
   await assert.rejects(iterator.next(), { code: 'SLUICE_SOURCE_INVALID', message: 'the file is truncated', hint: 'Get it again.' });
+});
+
+test('a source that can not be opened there fails the reading with its code', async (context) => {
+  const { port1, port2 } = new MessageChannel();
+  const server = serveReads(port2, { source: Promise.reject(new SluiceError('SLUICE_SOURCE_MISSING', 'it is gone')), plan: planOf() });
+  context.after(() => server.close());
+  const rows = readAhead(port1, { warn: () => undefined, checked: () => undefined });
+  await assert.rejects(rows.read(shard, start, { columns })[Symbol.asyncIterator]().next(), { code: 'SLUICE_SOURCE_MISSING' });
+});
+
+test('when the lane is gone, its reading ends', async (context) => {
+  const ended = Promise.withResolvers<void>();
+  const lines = Array.from({ length: 40_000 }, (_, id) => JSON.stringify({ id }));
+  const link = connect(context, { read: () => readLines(lines, ended.resolve) }, planOf({ maxBatchBytes: 50_000 }));
+  await link.rows.read(shard, start, { columns })[Symbol.asyncIterator]().next();
+  link.lane.close();
+  await ended.promise;
 });
 
 test('a lane that stops has the reading end, whether it takes rows or waits for them', async (context) => {

@@ -28,20 +28,16 @@ async function reopen(source: SourceDescriptor | undefined): Promise<Source> {
 }
 
 /** Reads for the lane of another thread. */
-async function serve({ plan, port: to, source: from }: ServeOpening): Promise<Pick<OpenLane, 'close'>> {
-  try {
-    const source = await reopen(from);
-    const reads = serveReads(to, { source, plan });
-    return {
-      close: async () => {
-        await reads.close();
-        await source.close();
-      },
-    };
-  } catch (error) {
-    to.close();
-    throw error;
-  }
+function serve({ plan, port: to, source }: ServeOpening): Pick<OpenLane, 'close'> {
+  const opening = reopen(source);
+  const reads = serveReads(to, { source: opening, plan });
+  return {
+    close: async () => {
+      await reads.close();
+      const opened = await opening.catch(() => undefined);
+      await opened?.close();
+    },
+  };
 }
 
 async function open(opening: LaneOpening): Promise<OpenLane> {
@@ -75,10 +71,8 @@ async function handle(command: LaneCommand): Promise<void> {
     opened = open(command.opening);
     // Every run hears of a failure; a lane without one closes without it.
     opened.catch(() => undefined);
-  } else if (command.kind === 'serve') {
-    opened = serve(command.serving);
-    await opened;
-  } else if (command.kind === 'stop') stopping.abort(new SluiceError(command.code, 'The load was stopped.'));
+  } else if (command.kind === 'serve') opened = Promise.resolve(serve(command.serving));
+  else if (command.kind === 'stop') stopping.abort(new SluiceError(command.code, 'The load was stopped.'));
   else if (command.kind === 'abort') {
     stopping.abort();
     aborting.abort();

@@ -93,7 +93,6 @@ interface Pending {
 
 function openThread(request: PoolRequest, turns: Turns, index: number): PoolLane {
   const worker = request.threads.take();
-  const reader = request.plan.readsAhead === true ? startReader(request) : undefined;
   const send = (command: LaneCommand): void => worker.postMessage(command);
   const pending = new Map<number, Pending>();
   let failure: unknown;
@@ -113,7 +112,7 @@ function openThread(request: PoolRequest, turns: Turns, index: number): PoolLane
   });
   worker.on('error', (error: Error) => fail(laneDied(`Lane ${String(index)} died: ${error.message}`, error)));
   worker.on('exit', () => fail(laneDied(`Lane ${String(index)} ended early.`)));
-  reader?.onFailure(fail);
+  const reader = request.plan.readsAhead === true ? startReader(request, fail) : undefined;
   const opening: LaneOpening = {
     load: request.load,
     target: request.target,
@@ -148,26 +147,17 @@ function openThread(request: PoolRequest, turns: Turns, index: number): PoolLane
 interface Reader {
   /** The lane's end of the way to it. */
   readonly port: MessagePort;
-  /** Tells of what failed beside the rows that the lane asked for: the source could not be opened, the thread died. */
-  onFailure(fail: (error: unknown) => void): void;
   close(): Promise<void>;
 }
 
-function startReader({ plan, source, threads }: PoolRequest): Reader {
+/** What goes wrong with the source is told to the lane; only the end of the thread itself is told here. */
+function startReader({ plan, source, threads }: PoolRequest, fail: (error: unknown) => void): Reader {
   const worker = threads.take();
   const { port1, port2 } = new MessageChannel();
+  worker.on('error', (cause: Error) => fail(laneDied(`The thread that reads for a lane died: ${cause.message}`, cause)));
   const serving = { plan, source: source.descriptor, port: port2 };
   worker.postMessage({ kind: 'serve', serving } satisfies LaneCommand, [port2]);
-  return {
-    port: port1,
-    onFailure: (fail) => {
-      worker.on('message', (answer: LaneAnswer) => {
-        if (answer.kind === 'failed') fail(unpackError(answer.error));
-      });
-      worker.on('error', (cause: Error) => fail(laneDied(`The thread that reads for a lane died: ${cause.message}`, cause)));
-    },
-    close: () => endThread(worker),
-  };
+  return { port: port1, close: () => endThread(worker) };
 }
 
 function laneDied(message: string, cause?: Error): SluiceError {

@@ -4,7 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { SluiceError } from '../../errors.ts';
-import type { Position } from '../../rows/batch.ts';
+import { measureReject, type Position } from '../../rows/batch.ts';
 import { createBatchBuilder } from '../../rows/builder.ts';
 import type { CheckedRecords, RowReader, Shard, Source } from '../../source/source.ts';
 import { refuseFields } from './field-refusal.ts';
@@ -113,8 +113,8 @@ interface Weight {
   readonly textBytes: number;
 }
 
-function weigh({ memoryBytes, texts }: SentRows): Weight {
-  return { memoryBytes, textBytes: 'bytes' in texts ? texts.bytes.byteLength : 0 };
+function weigh({ memoryBytes, rejects, textBytes }: SentRows): Weight {
+  return { memoryBytes: rejects.reduce((sum, reject) => sum + measureReject(reject), memoryBytes), textBytes };
 }
 
 /** Texts of rows that wait, at most: of rows with vectors in them the text is some times as large as the row. */
@@ -132,7 +132,8 @@ interface Task {
 
 /** What a thread reads for a lane. */
 export interface ReadWork {
-  readonly source: Pick<Source, 'read'>;
+  /** When it can't be opened, every reading fails with why. */
+  readonly source: Promise<Pick<Source, 'read'>>;
   readonly plan: RunPlan;
 }
 
@@ -141,10 +142,13 @@ export function serveReads(port: MessagePort, work: ReadWork): { readonly close:
   const { maxBatchBytes, table } = work.plan;
   const tasks = new Map<number, Task>();
   const answer = (said: Answer, transfer: ArrayBuffer[] = []): void => port.postMessage(said, transfer);
-  const reader = openReader(work.source, work.plan, (message) => answer({ kind: 'warning', message }));
+  const opened = work.source.then((source) => openReader(source, work.plan, (message) => answer({ kind: 'warning', message })));
+  // Each reading hears of a failure; without any there is nobody to tell.
+  opened.catch(() => undefined);
 
   const send = async (number: number, { from, shard, task }: { shard: Shard; from: Position; task: Task }): Promise<void> => {
     const builder = createBatchBuilder(table.columns);
+    const reader = await opened;
     for await (const records of reader.read(shard, from, { columns: table.columns, signal: task.stop.signal })) {
       const startedMs = performance.now();
       const { sent, transfer } = packRows(builder, records);
@@ -187,11 +191,16 @@ export function serveReads(port: MessagePort, work: ReadWork): { readonly close:
       task.wake();
     }
   });
+  const stopAll = async (): Promise<void> => {
+    const all = [...tasks.values()];
+    all.forEach(stop);
+    await Promise.all(all.map(({ done }) => done));
+  };
+  // A lane that died asks for nothing more.
+  port.on('close', () => void stopAll());
   return {
     close: async () => {
-      const all = [...tasks.values()];
-      all.forEach(stop);
-      await Promise.all(all.map(({ done }) => done));
+      await stopAll();
       port.close();
     },
   };

@@ -8,11 +8,18 @@ import type { CheckedRecords, Records } from '../../source/source.ts';
 type SentColumn =
   | { readonly kind: 'vector'; readonly dimensions: number; readonly values: Float32Array; readonly nulls: Uint8Array | undefined }
   | { readonly kind: 'numbers'; readonly values: Float64Array; readonly isNull: Uint8Array | undefined }
-  | { readonly kind: 'texts'; readonly text: string; readonly ends: Int32Array; readonly isNull: Uint8Array | undefined }
+  | TextColumn
   | { readonly kind: 'mixed'; readonly values: readonly Scalar[] };
 
+interface TextColumn {
+  readonly kind: 'texts';
+  readonly text: string;
+  readonly ends: Int32Array;
+  readonly isNull: Uint8Array | undefined;
+}
+
 /** The rows as they stood in the source: their bytes, or a text each. */
-type SentTexts = RowTexts | { readonly texts: SentColumn };
+type SentTexts = RowTexts | readonly string[];
 
 /** A stretch on its way. */
 export interface SentRows {
@@ -23,6 +30,8 @@ export interface SentRows {
   readonly rows: Float64Array;
   readonly lines: Float64Array;
   readonly texts: SentTexts;
+  /** Estimated memory that the texts take. */
+  readonly textBytes: number;
   /** In the order of the rows. */
   readonly rejects: readonly Reject[];
   readonly end: Position;
@@ -40,6 +49,7 @@ export function packRows(builder: BatchBuilder, records: Records): { readonly se
     return view;
   };
   const { offsets, rows, lines } = places;
+  const texts = packTexts(unfit.length === 0 ? records.places : places, { rowCount, give });
   const sent: SentRows = {
     columns: values.map((column) => packColumn(column, give)),
     rowCount,
@@ -47,7 +57,8 @@ export function packRows(builder: BatchBuilder, records: Records): { readonly se
     offsets: give(offsets.slice()),
     rows: give(rows.slice()),
     lines: give(lines.slice()),
-    texts: packTexts(unfit.length === 0 ? records.places : places, { rowCount, give }),
+    texts,
+    textBytes: measureTexts(texts),
     rejects: [...records.rejects, ...unfit].sort((a, b) => a.row - b.row),
     end: records.end,
     byteCount: records.byteCount,
@@ -88,7 +99,7 @@ function packNumbers(values: readonly Scalar[], give: Give): SentColumn | undefi
 }
 
 /** Undefined where some are neither texts nor null. A text that grows costs half of what joining an array does. */
-function packStrings(values: readonly Scalar[], give: Give): SentColumn | undefined {
+function packStrings(values: readonly Scalar[], give: Give): TextColumn | undefined {
   const ends = new Int32Array(values.length);
   let text = '';
   let isNull: Uint8Array | undefined;
@@ -104,14 +115,12 @@ function packStrings(values: readonly Scalar[], give: Give): SentColumn | undefi
 
 function packTexts(places: Places, { give, rowCount }: { readonly give: Give; readonly rowCount: number }): SentTexts {
   const copied = places.copyTexts?.();
-  if (copied === undefined)
-    return {
-      texts: packScalars(
-        Array.from({ length: rowCount }, (_, row) => places.raw(row)),
-        give,
-      ),
-    };
+  if (copied === undefined) return Array.from({ length: rowCount }, (_, row) => places.raw(row));
   return { ...copied, bytes: give(copied.bytes), lengths: give(copied.lengths) };
+}
+
+function measureTexts(texts: SentTexts): number {
+  return 'bytes' in texts ? texts.bytes.byteLength : texts.reduce((sum, text) => sum + 2 * text.length, 0);
 }
 
 /** The rows as the lane takes them. */
@@ -130,10 +139,7 @@ export function unpackRows(sent: SentRows): CheckedRecords {
 }
 
 function openTexts(sent: SentTexts, offsets: Float64Array): Places['raw'] {
-  if ('texts' in sent) {
-    let texts: readonly Scalar[] | undefined;
-    return (row) => String((texts ??= unpackScalars(sent.texts))[row] ?? '');
-  }
+  if (!('bytes' in sent)) return (row) => sent[row] ?? '';
   const bytes = Buffer.from(sent.bytes.buffer, sent.bytes.byteOffset, sent.bytes.byteLength);
   return (row) => {
     const start = (offsets[row] ?? 0) - sent.base;
@@ -158,7 +164,7 @@ function unpackNumbers(numbers: Float64Array, isNull: Uint8Array | undefined): r
   return values;
 }
 
-function unpackStrings({ ends, isNull, text }: Extract<SentColumn, { kind: 'texts' }>): readonly Scalar[] {
+function unpackStrings({ ends, isNull, text }: TextColumn): readonly Scalar[] {
   const values: Scalar[] = [];
   let start = 0;
   for (let row = 0; row < ends.length; row++) {

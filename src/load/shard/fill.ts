@@ -1,7 +1,7 @@
 /** The stages that fill a batch: records into the builder, refused rows beside it, vectors into it. No row that was read is left out of the count. */
 import { SluiceError } from '../../errors.ts';
 import type { EmbedRefusal } from '../../embed/embedder.ts';
-import type { Batch, Reject } from '../../rows/batch.ts';
+import { measureReject, type Batch, type Reject } from '../../rows/batch.ts';
 import { dropRows, withVectors } from '../../rows/batch-edit.ts';
 import { keepRows, pickColumns } from '../../rows/batch-keys.ts';
 import type { Scalar } from '../../rows/schema.ts';
@@ -14,9 +14,6 @@ import { stampOrigin } from '../lane/row-origin.ts';
 import { compareCut } from './compare.ts';
 import { isHeld, takeRecords, waitForResume } from './hold.ts';
 import { emptyHand, isCancellation, readStop, timeStage, type Cut, type Run } from './run.ts';
-
-/** What a reject takes beside its texts: an object of eight fields and its share of an array, as V8 lays them out (8 × 8 + header), rounded up. */
-const rejectOverheadBytes = 128;
 
 /** Reads one stretch; cuts the batch when it is full, at the shard's end and at a stop. */
 export async function readStretch(run: Run): Promise<Event> {
@@ -78,7 +75,7 @@ function holdSpared({ hand, lane: { sync } }: Run, records: Stretch, unfit: read
 
 function holdReject({ hand }: Run, reject: Reject): void {
   hand.rejects.push(reject);
-  hand.rejectBytes += rejectOverheadBytes + 2 * (reject.message.length + (reject.raw?.length ?? 0));
+  hand.rejectBytes += measureReject(reject);
 }
 
 /** Full by rows or by the bytes that the batch will hold: values, refused rows, and the vectors that the embedding stage will add. */
