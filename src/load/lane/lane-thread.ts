@@ -34,8 +34,8 @@ function serve({ plan, port: to, source }: ServeOpening): Pick<OpenLane, 'close'
   return {
     close: async () => {
       await reads.close();
-      const opened = await opening.catch(() => undefined);
-      await opened?.close();
+      const reopened = await opening.catch(() => undefined);
+      await reopened?.close();
     },
   };
 }

@@ -5,8 +5,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import { SluiceError } from '../../errors.ts';
 import { measureReject, type Position } from '../../rows/batch.ts';
-import { createBatchBuilder } from '../../rows/builder.ts';
-import type { CheckedRecords, RowReader, Shard, Source } from '../../source/source.ts';
+import { createBatchBuilder, type BatchBuilder } from '../../rows/builder.ts';
+import type { CheckedRecords, Records, RowReader, Shard, Source } from '../../source/source.ts';
 import { refuseFields } from './field-refusal.ts';
 import { watchFields } from './field-watch.ts';
 import { packError, unpackError, type SentError } from './news.ts';
@@ -120,14 +120,70 @@ function weigh({ memoryBytes, rejects, textBytes }: SentRows): Weight {
 /** Texts of rows that wait, at most: of rows with vectors in them the text is some times as large as the row. */
 const maxTextBytes = 32 * 1024 * 1024;
 
+type Send = (answer: Answer, transfer?: ArrayBuffer[]) => void;
+
 /** One reading, as the thread sees it that does it. */
-interface Task {
-  readonly stop: AbortController;
-  readonly done: Promise<void>;
+class Task {
+  readonly signal: AbortSignal;
+  private readonly stopping = new AbortController();
+  private readonly reading: number;
+  private readonly send: Send;
   /** Of rows that were sent and not taken. */
-  memoryBytes: number;
-  textBytes: number;
-  wake: () => void;
+  private memoryBytes = 0;
+  private textBytes = 0;
+  private wake: () => void = () => undefined;
+
+  constructor(reading: number, send: Send) {
+    this.reading = reading;
+    this.send = send;
+    this.signal = this.stopping.signal;
+  }
+
+  stop(): void {
+    this.stopping.abort(new SluiceError('SLUICE_CANCELLED', 'The lane wants no more rows.'));
+    this.wake();
+  }
+
+  /** The lane took rows. */
+  free({ memoryBytes, textBytes }: Weight): void {
+    this.memoryBytes -= memoryBytes;
+    this.textBytes -= textBytes;
+    this.wake();
+  }
+
+  /** Reads until the end, a failure or a stop, and tells the lane of the first two. Never rejects. */
+  async run(reader: Promise<Pick<Source, 'read'>>, { from, plan, shard }: { shard: Shard; from: Position; plan: RunPlan }): Promise<void> {
+    const { maxBatchBytes, table } = plan;
+    const { reading, send, signal } = this;
+    try {
+      const builder = createBatchBuilder(table.columns);
+      for await (const records of (await reader).read(shard, from, { columns: table.columns, signal })) {
+        this.sendRows(builder, records);
+        await this.waitForRoom(maxBatchBytes);
+        if (signal.aborted) return;
+      }
+      send({ kind: 'end', reading });
+    } catch (error) {
+      if (!signal.aborted) send({ kind: 'failed', reading, error: packError(error) });
+    }
+  }
+
+  private async waitForRoom(maxBytes: number): Promise<void> {
+    while ((this.memoryBytes >= maxBytes || this.textBytes >= maxTextBytes) && !this.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+
+  private sendRows(builder: BatchBuilder, records: Records): void {
+    const startedMs = performance.now();
+    const { sent, transfer } = packRows(builder, records);
+    const { memoryBytes, textBytes } = weigh(sent);
+    this.memoryBytes += memoryBytes;
+    this.textBytes += textBytes;
+    this.send({ kind: 'rows', reading: this.reading, sent, checkMs: performance.now() - startedMs }, transfer);
+  }
 }
 
 /** What a thread reads for a lane. */
@@ -138,62 +194,23 @@ export interface ReadWork {
 }
 
 /** The reading thread's end of the port: reads what it is asked to, at most a batch ahead. `close` ends what it still reads. */
-export function serveReads(port: MessagePort, work: ReadWork): { readonly close: () => Promise<void> } {
-  const { maxBatchBytes, table } = work.plan;
-  const tasks = new Map<number, Task>();
-  const answer = (said: Answer, transfer: ArrayBuffer[] = []): void => port.postMessage(said, transfer);
-  const opened = work.source.then((source) => openReader(source, work.plan, (message) => answer({ kind: 'warning', message })));
+export function serveReads(port: MessagePort, { plan, source }: ReadWork): { readonly close: () => Promise<void> } {
+  const tasks = new Map<number, { readonly task: Task; readonly done: Promise<void> }>();
+  const send: Send = (answer, transfer = []) => port.postMessage(answer, transfer);
+  const reader = source.then((opened) => openReader(opened, plan, (message) => send({ kind: 'warning', message })));
   // Each reading hears of a failure; without any there is nobody to tell.
-  opened.catch(() => undefined);
-
-  const send = async (number: number, { from, shard, task }: { shard: Shard; from: Position; task: Task }): Promise<void> => {
-    const builder = createBatchBuilder(table.columns);
-    const reader = await opened;
-    for await (const records of reader.read(shard, from, { columns: table.columns, signal: task.stop.signal })) {
-      const startedMs = performance.now();
-      const { sent, transfer } = packRows(builder, records);
-      const { memoryBytes, textBytes } = weigh(sent);
-      task.memoryBytes += memoryBytes;
-      task.textBytes += textBytes;
-      answer({ kind: 'rows', reading: number, sent, checkMs: performance.now() - startedMs }, transfer);
-      while ((task.memoryBytes >= maxBatchBytes || task.textBytes >= maxTextBytes) && !task.stop.signal.aborted) {
-        await new Promise<void>((resolve) => {
-          task.wake = resolve;
-        });
-      }
-      if (task.stop.signal.aborted) return;
-    }
-    answer({ kind: 'end', reading: number });
-  };
-
-  const start = (number: number, shard: Shard, from: Position): void => {
-    const task: Task = { stop: new AbortController(), done: Promise.resolve(), memoryBytes: 0, textBytes: 0, wake: () => undefined };
-    const done = send(number, { shard, from, task })
-      .catch((error: unknown) => {
-        if (!task.stop.signal.aborted) answer({ kind: 'failed', reading: number, error: packError(error) });
-      })
-      .finally(() => tasks.delete(number));
-    tasks.set(number, Object.assign(task, { done }));
-  };
-
-  const stop = (task: Task | undefined): void => {
-    task?.stop.abort(new SluiceError('SLUICE_CANCELLED', 'The lane wants no more rows.'));
-    task?.wake();
-  };
-
+  reader.catch(() => undefined);
   port.on('message', (question: Question) => {
-    const task = tasks.get(question.reading);
-    if (question.kind === 'read') start(question.reading, question.shard, question.from);
-    else if (question.kind === 'stop') stop(task);
-    else if (task !== undefined) {
-      task.memoryBytes -= question.memoryBytes;
-      task.textBytes -= question.textBytes;
-      task.wake();
-    }
+    const { reading } = question;
+    if (question.kind === 'read') {
+      const task = new Task(reading, send);
+      tasks.set(reading, { task, done: task.run(reader, { ...question, plan }).finally(() => tasks.delete(reading)) });
+    } else if (question.kind === 'stop') tasks.get(reading)?.task.stop();
+    else tasks.get(reading)?.task.free(question);
   });
   const stopAll = async (): Promise<void> => {
     const all = [...tasks.values()];
-    all.forEach(stop);
+    for (const { task } of all) task.stop();
     await Promise.all(all.map(({ done }) => done));
   };
   // A lane that died asks for nothing more.
