@@ -21,10 +21,17 @@ type Question =
   | { readonly kind: 'stop'; readonly reading: number };
 
 type Answer =
-  | { readonly kind: 'rows'; readonly reading: number; readonly sent: SentRows; readonly checkMs: number }
-  | { readonly kind: 'end'; readonly reading: number }
-  | { readonly kind: 'failed'; readonly reading: number; readonly error: SentError }
-  | { readonly kind: 'warning'; readonly message: string };
+  /** `warnings` are about these rows: those that the lane never takes are nobody's concern. */
+  | {
+      readonly kind: 'rows';
+      readonly reading: number;
+      readonly sent: SentRows;
+      readonly warnings: readonly string[];
+      readonly checkMs: number;
+    }
+  /** After so many stretches. */
+  | { readonly kind: 'end'; readonly reading: number; readonly sentCount: number }
+  | { readonly kind: 'failed'; readonly reading: number; readonly error: SentError };
 
 /** The source as a lane reads it where nobody reads for it: its fields are watched, or refused, on the way. */
 export function openReader(source: Pick<Source, 'read'>, plan: RunPlan, warn: (message: string) => void): Pick<Source, 'read'> {
@@ -40,7 +47,7 @@ export interface AheadListener {
 
 /** What came of a reading and was not taken yet, and who waits for more. */
 interface Reading {
-  readonly come: Exclude<Answer, { kind: 'warning' }>[];
+  readonly come: Answer[];
   wake: () => void;
 }
 
@@ -51,17 +58,19 @@ export function readAhead(port: MessagePort, { checked, warn }: AheadListener): 
   let count = 0;
   const ask = (question: Question): void => port.postMessage(question);
   port.on('message', (answer: Answer) => {
-    if (answer.kind === 'warning') {
-      warn(answer.message);
-      return;
-    }
     const reading = readings.get(answer.reading);
     reading?.come.push(answer);
     reading?.wake();
   });
-  port.on('close', () => {
+  const end = (): void => {
     isClosed = true;
     for (const { wake } of readings.values()) wake();
+  };
+  port.on('close', end);
+  // Rows that could not be unpacked are gone: nothing behind them may be taken.
+  port.on('messageerror', () => {
+    for (const { come } of readings.values()) come.length = 0;
+    end();
   });
 
   /** The next answer; undefined once none can come, or the lane wants none. */
@@ -82,13 +91,15 @@ export function readAhead(port: MessagePort, { checked, warn }: AheadListener): 
       readings.set(number, reading);
       signal?.addEventListener('abort', interrupt);
       ask({ kind: 'read', reading: number, shard, from });
+      let takenCount = 0;
       try {
         for (;;) {
-          const next = await wait(reading, signal);
-          if (signal?.aborted === true || next?.kind === 'end') return;
-          if (next === undefined) throw readerDied();
-          if (next.kind === 'failed') throw unpackError(next.error);
+          const answer = await wait(reading, signal);
+          const next = signal?.aborted === true ? undefined : readRows(answer, takenCount);
+          if (next === undefined) return;
+          takenCount++;
           checked(next.checkMs);
+          for (const message of next.warnings) warn(message);
           ask({ kind: 'took', reading: number, ...weigh(next.sent) });
           yield unpackRows(next.sent);
         }
@@ -101,9 +112,24 @@ export function readAhead(port: MessagePort, { checked, warn }: AheadListener): 
   };
 }
 
+/** The rows of an answer; undefined at the end. */
+function readRows(answer: Answer | undefined, takenCount: number): Extract<Answer, { kind: 'rows' }> | undefined {
+  if (answer === undefined) throw readerDied();
+  if (answer.kind === 'failed') throw unpackError(answer.error);
+  if (answer.kind === 'rows') return answer;
+  if (answer.sentCount !== takenCount) throw lostRows(answer.sentCount - takenCount);
+  return undefined;
+}
+
 function readerDied(): SluiceError {
   return new SluiceError('SLUICE_LANE_DIED', 'The thread that reads for a lane ended early.', {
     hint: 'Resume the load; what was committed stays.',
+  });
+}
+
+function lostRows(count: number): SluiceError {
+  return new SluiceError('SLUICE_INTERNAL', `${String(count)} stretches of rows were lost between two threads.`, {
+    hint: 'Nothing of them was written. Resume the load with --lanes 1.',
   });
 }
 
@@ -130,8 +156,10 @@ class Task {
   private readonly send: Send;
   /** Of rows that were sent and not taken. */
   private memoryBytes = 0;
+  private sentCount = 0;
   private textBytes = 0;
   private wake: () => void = () => undefined;
+  private readonly warnings: string[] = [];
 
   constructor(reading: number, send: Send) {
     this.reading = reading;
@@ -152,17 +180,18 @@ class Task {
   }
 
   /** Reads until the end, a failure or a stop, and tells the lane of the first two. Never rejects. */
-  async run(reader: Promise<Pick<Source, 'read'>>, { from, plan, shard }: { shard: Shard; from: Position; plan: RunPlan }): Promise<void> {
+  async run({ plan, source }: ReadWork, { from, shard }: { shard: Shard; from: Position }): Promise<void> {
     const { maxBatchBytes, table } = plan;
     const { reading, send, signal } = this;
     try {
       const builder = createBatchBuilder(table.columns);
-      for await (const records of (await reader).read(shard, from, { columns: table.columns, signal })) {
+      const reader = openReader(await source, plan, (message) => void this.warnings.push(message));
+      for await (const records of reader.read(shard, from, { columns: table.columns, signal })) {
         this.sendRows(builder, records);
         await this.waitForRoom(maxBatchBytes);
         if (signal.aborted) return;
       }
-      send({ kind: 'end', reading });
+      send({ kind: 'end', reading, sentCount: this.sentCount });
     } catch (error) {
       if (!signal.aborted) send({ kind: 'failed', reading, error: packError(error) });
     }
@@ -182,7 +211,9 @@ class Task {
     const { memoryBytes, textBytes } = weigh(sent);
     this.memoryBytes += memoryBytes;
     this.textBytes += textBytes;
-    this.send({ kind: 'rows', reading: this.reading, sent, checkMs: performance.now() - startedMs }, transfer);
+    this.sentCount++;
+    const warnings = this.warnings.splice(0);
+    this.send({ kind: 'rows', reading: this.reading, sent, warnings, checkMs: performance.now() - startedMs }, transfer);
   }
 }
 
@@ -194,17 +225,16 @@ export interface ReadWork {
 }
 
 /** The reading thread's end of the port: reads what it is asked to, at most a batch ahead. `close` ends what it still reads. */
-export function serveReads(port: MessagePort, { plan, source }: ReadWork): { readonly close: () => Promise<void> } {
+export function serveReads(port: MessagePort, work: ReadWork): { readonly close: () => Promise<void> } {
   const tasks = new Map<number, { readonly task: Task; readonly done: Promise<void> }>();
   const send: Send = (answer, transfer = []) => port.postMessage(answer, transfer);
-  const reader = source.then((opened) => openReader(opened, plan, (message) => send({ kind: 'warning', message })));
   // Each reading hears of a failure; without any there is nobody to tell.
-  reader.catch(() => undefined);
+  work.source.catch(() => undefined);
   port.on('message', (question: Question) => {
     const { reading } = question;
     if (question.kind === 'read') {
       const task = new Task(reading, send);
-      tasks.set(reading, { task, done: task.run(reader, { ...question, plan }).finally(() => tasks.delete(reading)) });
+      tasks.set(reading, { task, done: task.run(work, question).finally(() => tasks.delete(reading)) });
     } else if (question.kind === 'stop') tasks.get(reading)?.task.stop();
     else tasks.get(reading)?.task.free(question);
   });
