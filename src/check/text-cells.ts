@@ -2,7 +2,7 @@
 import { readTextValue, type TextField } from '../rows/text-fill.ts';
 import { addTexts, type ColumnStatistics } from './column-statistics.ts';
 import { addDistinctAscii } from './distinct.ts';
-import { isAsciiBetween, openTextRange, readAscii, widenTextRange } from './text-range.ts';
+import { isBetweenByBytes, openTextRange, readAscii, widenTextRange } from './text-range.ts';
 
 /** Adds a field of a stretch that is all ASCII, but for the rows at `misfits`: what {@link addTexts} adds of the same texts. */
 export function addTextCells(into: ColumnStatistics, field: TextField, misfits: ReadonlySet<number>): void {
@@ -29,7 +29,7 @@ export function addTextCells(into: ColumnStatistics, field: TextField, misfits: 
     if (length > maxLength) maxLength = length;
     text.start = start;
     text.end = end;
-    if (!isAsciiBetween(range, text)) widenTextRange(range, readAscii(text));
+    if (!isBetweenByBytes(range, text)) widenTextRange(range, readAscii(text));
     if (distinct !== undefined) addDistinctAscii(distinct, text);
   }
   Object.assign(into, { min: range.min, max: range.max, minLength, maxLength });

@@ -63,7 +63,7 @@ export interface AsciiText {
 }
 
 /** {@link isBetween} of a text in ASCII, by its bytes. */
-export function isAsciiBetween({ greatestUnits, leastUnits, max }: TextRange, text: AsciiText): boolean {
+export function isBetweenByBytes({ greatestUnits, leastUnits, max }: TextRange, text: AsciiText): boolean {
   return max !== undefined && compareOctets(text, leastUnits) > 0 && compareOctets(text, greatestUnits) < 0;
 }
 

@@ -129,7 +129,7 @@ function readerDied(): SluiceError {
 
 function lostRows(count: number): SluiceError {
   return new SluiceError('SLUICE_INTERNAL', `${String(count)} stretches of rows were lost between two threads.`, {
-    hint: 'Nothing of them was written. Resume the load with --lanes 1.',
+    hint: 'Nothing of them was written. Resume the load, and report this with the format of its source.',
   });
 }
 
