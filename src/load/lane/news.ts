@@ -129,3 +129,8 @@ export function unpackError(sent: SentError): SluiceError {
     ...(sent.hint === undefined ? {} : { hint: sent.hint }),
   });
 }
+
+/** A thread of the load that ended before it was told to. */
+export function laneDied(message: string, cause?: Error): SluiceError {
+  return new SluiceError('SLUICE_LANE_DIED', message, { cause, hint: 'Resume the load; what was committed stays.' });
+}

@@ -5,7 +5,7 @@ import { SluiceError, type ErrorCode } from '../../errors.ts';
 import type { Source } from '../../source/source.ts';
 import type { Claim } from '../../target/driver.ts';
 import type { Flow } from './flow.ts';
-import { unpackError, type LaneAnswer, type LaneCommand, type LaneNews, type LaneOpening } from './news.ts';
+import { laneDied, unpackError, type LaneAnswer, type LaneCommand, type LaneNews, type LaneOpening } from './news.ts';
 import { openLane } from './open.ts';
 import { endThread, type ThreadStock } from './threads.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
@@ -158,10 +158,6 @@ function startReader({ plan, source, threads }: PoolRequest, fail: (error: unkno
   const serving = { plan, source: source.descriptor, port: port2 };
   worker.postMessage({ kind: 'serve', serving } satisfies LaneCommand, [port2]);
   return { port: port1, close: () => endThread(worker) };
-}
-
-function laneDied(message: string, cause?: Error): SluiceError {
-  return new SluiceError('SLUICE_LANE_DIED', message, { cause, hint: 'Resume the load; what was committed stays.' });
 }
 
 function settle(pending: Map<number, Pending>, place: number): Pending | undefined {

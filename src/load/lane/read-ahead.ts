@@ -9,7 +9,7 @@ import { createBatchBuilder, type BatchBuilder } from '../../rows/builder.ts';
 import type { CheckedRecords, Records, RowReader, Shard, Source } from '../../source/source.ts';
 import { refuseFields } from './field-refusal.ts';
 import { watchFields } from './field-watch.ts';
-import { packError, unpackError, type SentError } from './news.ts';
+import { laneDied, packError, unpackError, type SentError } from './news.ts';
 import type { RunPlan } from '../plan/run-plan.ts';
 import { packRows, unpackRows, type SentRows } from './sent-rows.ts';
 
@@ -114,17 +114,11 @@ export function readAhead(port: MessagePort, { checked, warn }: AheadListener): 
 
 /** The rows of an answer; undefined at the end. */
 function readRows(answer: Answer | undefined, takenCount: number): Extract<Answer, { kind: 'rows' }> | undefined {
-  if (answer === undefined) throw readerDied();
+  if (answer === undefined) throw laneDied('The thread that reads for a lane ended early.');
   if (answer.kind === 'failed') throw unpackError(answer.error);
   if (answer.kind === 'rows') return answer;
   if (answer.sentCount !== takenCount) throw lostRows(answer.sentCount - takenCount);
   return undefined;
-}
-
-function readerDied(): SluiceError {
-  return new SluiceError('SLUICE_LANE_DIED', 'The thread that reads for a lane ended early.', {
-    hint: 'Resume the load; what was committed stays.',
-  });
 }
 
 function lostRows(count: number): SluiceError {

@@ -11,6 +11,7 @@ type SentColumn =
   | TextColumn
   | { readonly kind: 'mixed'; readonly values: readonly Scalar[] };
 
+/** Texts one behind the other; the text of row `r` ends at `ends[r]`. */
 interface TextColumn {
   readonly kind: 'texts';
   readonly text: string;
@@ -148,14 +149,9 @@ function openTexts(sent: SentTexts, offsets: Float64Array): Places['raw'] {
 }
 
 function unpackColumn(column: SentColumn): ColumnValues {
-  return column.kind === 'vector' ? column : { kind: 'scalar', values: unpackScalars(column) };
-}
-
-function unpackScalars(column: SentColumn): readonly Scalar[] {
-  if (column.kind === 'mixed') return column.values;
-  if (column.kind === 'numbers') return unpackNumbers(column.values, column.isNull);
-  if (column.kind === 'texts') return unpackStrings(column);
-  throw new TypeError('A column of vectors is no column of scalars.');
+  if (column.kind === 'vector') return column;
+  if (column.kind === 'numbers') return { kind: 'scalar', values: unpackNumbers(column.values, column.isNull) };
+  return { kind: 'scalar', values: column.kind === 'texts' ? unpackStrings(column) : column.values };
 }
 
 function unpackNumbers(numbers: Float64Array, isNull: Uint8Array | undefined): readonly Scalar[] {
